@@ -261,8 +261,8 @@ def stress(b: Builder) -> Stage:
         src = _unpack(b, "stress", work)
         c = src / "src" / "stress.c"
         (work / "config.h").write_text('#define PACKAGE "stress"\n#define VERSION "1.0.7"\n')
-        b.run(libc.path / "musl-cc", "-O2", f"-I{work}", "-o", "stress", c, "-lm", cwd=work)
-        b.run(f"{CROSS}strip", "stress", "-o", out / "stress", cwd=work)
+        b.run(libc.path / "musl-cc", "-O2", f"-I{work}", "-o", out / "stress", c, "-lm", cwd=work)
+        b.run(f"{CROSS}strip", out / "stress", cwd=work)
 
     return b.stage("stress", [libc], make)
 

@@ -1,0 +1,86 @@
+"""Clock rules as pure code: promises, planned line changes, posted writes, the horizon.
+
+Only the CPU node advances time. For each target it keeps a ``Promise``; the earliest tick at which
+any target must be heard, or a planned line change applied, is the horizon. See docs/explanation/time.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cosim import NEVER
+from cosim.messages import Answer, Changes
+
+
+class ClockError(Exception):
+    """A target broke its promise; the text names target, tick, what was promised and what came."""
+
+
+@dataclass
+class Promise:
+    """What one target has promised, as the CPU node knows it. All ticks are CPU clocks."""
+
+    name: str
+    next: int = 0
+    plan: Changes = field(default_factory=list)
+    posts: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # -> [quiet, credits]
+    outstanding: int = 0  # posted writes not yet answered
+    quiet: int = NEVER  # horizon while posted writes are outstanding
+
+    def due(self) -> int:
+        """Earliest tick at which this target matters: next planned change, promise or quiet bound."""
+        due = min(self.next, self.quiet)
+        return min(due, self.plan[0][0]) if self.plan else due
+
+    def renew(self, t: int, answer: Answer) -> None:
+        """Take a new promise, given at tick t. Raises ClockError when it lies in the past."""
+        if answer.next < t:
+            raise ClockError(
+                f"{self.name} at tick {t}: promised until {answer.next}, which is past; a promise is at least t"
+            )
+        last = t
+        for tick, _ in answer.plan:
+            if tick <= last or tick >= answer.next:
+                raise ClockError(
+                    f"{self.name} at tick {t}: planned a line change at {tick}; expected ticks that rise "
+                    f"between {last} and the promise {answer.next}"
+                )
+            last = tick
+        self.next = answer.next
+        self.plan = list(answer.plan)
+        self.posts = {(a, n): [quiet, credits] for a, n, quiet, credits in answer.posts}
+        self.quiet = NEVER
+
+    def may_post(self, t: int, address: int, size: int) -> bool:
+        """Whether a write at t need not be waited for."""
+        rule = self.posts.get((address, size))
+        return rule is not None and t < rule[0]
+
+    def post(self, address: int, size: int) -> bool:
+        """Account for a posted write; False when the target's leases do not survive it."""
+        rule = self.posts[(address, size)]
+        self.outstanding += 1
+        self.quiet = min(self.quiet, rule[0])
+        rule[1] -= 1
+        return rule[1] >= 0
+
+    def take_planned(self, t: int) -> list[tuple[int, int]]:
+        """Planned changes at or before t, removed from the plan, in tick order."""
+        taken = []
+        while self.plan and self.plan[0][0] <= t:
+            taken.append(self.plan.pop(0))
+        return taken
+
+
+def horizon(promises: Iterable[Promise], *bounds: int) -> int:
+    """The tick up to which the CPU may run: the least of all promises and the given bounds."""
+    least = min(bounds, default=NEVER)
+    for promise in promises:
+        least = min(least, promise.due())
+    return least
+
+
+def grid_after(t: int, grid: int) -> int:
+    """First multiple of ``grid`` at or after t."""
+    return -(-t // grid) * grid

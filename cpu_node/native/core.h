@@ -1,0 +1,224 @@
+/* State of the native SH-4A core and what its parts need of each other.
+ *
+ * A decoded-cache interpreter: each physical 4 KB page of RAM that runs code has an array of decoded
+ * instructions; a store into a 32-byte line that was decoded drops that line's entries. Semantics are
+ * written by hand here and, independently, in cpu_node/python_core. docs/reference/semantics.md fixes
+ * the points that may be settled differently. Timing is "fast": one tick an instruction. */
+#ifndef COSIM_CORE_H
+#define COSIM_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NEVER ((int64_t)1 << 62)
+
+enum { SR_T = 1, SR_S = 2, SR_Q = 0x100, SR_M = 0x200, SR_FD = 0x8000 };
+#define SR_MD 0x40000000u
+#define SR_RB 0x20000000u
+#define SR_BL 0x10000000u
+#define SR_MASK 0x700083f3u
+
+#define FPSCR_RM 3u
+#define FPSCR_DN 0x40000u
+#define FPSCR_PR 0x80000u
+#define FPSCR_SZ 0x100000u
+#define FPSCR_FR 0x200000u
+#define FPSCR_MASK 0x003fffffu
+
+enum op {
+    OP_illegal = 0,
+#define X(name, mask, match, flags) OP_##name,
+#include "isa.h"
+#undef X
+    OP_COUNT
+};
+enum { F_PRIV = 1, F_BRANCH = 2, F_DELAYED = 4, F_FPU = 8, F_NOSLOT = 16 };
+
+/* One decoded instruction. op 0xffff: not decoded yet. */
+struct insn {
+    uint16_t op;
+    uint16_t word;
+    uint8_t n, m;
+    uint8_t flags;
+    uint8_t marked; /* a breakpoint may lie here: look at the set */
+    int32_t imm;
+};
+#define NOT_DECODED 0xffff
+#define NO_PAGE 0xffffffffu /* equals no masked pc */
+#define PAGE 4096u
+#define INSNS_PER_PAGE (PAGE / 2)
+
+struct code_page {
+    struct insn insn[INSNS_PER_PAGE];
+    uint8_t line[PAGE / 32]; /* decoded lines */
+};
+
+struct tlb_entry {
+    uint32_t vpn;  /* PTEH: VPN and ASID */
+    uint32_t data; /* PTEL */
+};
+enum { PTEL_WT = 1, PTEL_SH = 2, PTEL_D = 4, PTEL_C = 8, PTEL_SZ0 = 0x10, PTEL_SZ1 = 0x80, PTEL_V = 0x100 };
+
+enum access { READ, WRITE, FETCH };
+
+/* Software TLB: one way, per kind of access; host pointer minus virtual address. */
+#define SOFT 1024
+struct soft {
+    uint32_t tag[SOFT]; /* virtual page | 1 when valid */
+    uint8_t *host[SOFT];
+};
+
+struct segment {
+    int64_t from;
+    int64_t value, step_ticks, step;
+};
+struct lease {
+    uint32_t addr, size;
+    int64_t expires;
+    uint32_t seen;
+    int64_t seen_tick, count;
+    int segments;
+    struct segment *segment;
+};
+
+enum stop { STOP_NONE, STOP_HORIZON, STOP_INTERRUPT, STOP_TRAP, STOP_BREAKPOINT, STOP_SLEEP, STOP_RESET, STOP_ERROR };
+
+typedef struct core {
+    PyObject_HEAD
+    /* registers of the running context first: the interpreter touches them most */
+    uint32_t r[16];
+    uint32_t pc, pr, sr, gbr; /* sr without T while running? no: T is kept in t */
+    uint32_t t;
+    uint32_t mach, macl;
+    uint32_t fr[16], xf[16], fpscr, fpul;
+    uint32_t bank[8];
+    uint32_t vbr, ssr, spc, sgr, dbr;
+    uint32_t pteh, ptel, ttb, tea, mmucr, pascr, ccr, tra, expevt, intevt;
+    uint32_t qacr[2], ramcr, irmcr, cpuopm, expmask, ubc[8], cbcr, ccmfr;
+    uint32_t sq[2][8];
+    uint32_t ll; /* MOVLI reservation */
+    struct tlb_entry utlb[64], itlb[4];
+
+    int64_t tick, until, instructions, skipped, leased_reads, sleep_ticks;
+    int64_t unit_tick; /* start of the unit being executed */
+    bool sleeping;
+    int irq_level;
+    uint32_t irq_code;
+    bool attention; /* something other than the budget to look at before the next unit */
+
+    uint32_t unit_pc;  /* of the branch when in its slot */
+    bool in_slot;
+    uint32_t slot_target;
+    jmp_buf trapped;   /* exceptions leave the instruction by this */
+    enum stop stop;
+    char detail[256];
+
+    bool vectored;
+    uint32_t vector_base;
+    int64_t charge_general, charge_tlb, charge_interrupt;
+    bool trap_page;
+    uint32_t trap_first, trap_last;
+    uint32_t *breakpoints;
+    int breakpoint_count;
+    uint32_t passed_pc;
+    int64_t passed_tick;
+
+    uint32_t ram_base, ram_size;
+    uint8_t *ram;
+    struct code_page **code; /* per RAM page */
+    uint8_t *has_code;       /* per RAM page: stores must look */
+    struct soft soft[3];
+    struct insn *fetch_base; /* decoded page of the current fetch page, or NULL */
+    uint32_t fetch_tag; /* virtual page, or NO_PAGE */
+
+    struct lease *lease;
+    int lease_count;
+    PyObject *seen; /* reads served by leases that have been replaced */
+
+    bool skip_loops;
+    uint64_t effects; /* stores, bus accesses, exceptions: anything that makes an iteration unique */
+    uint32_t loop_target;
+    uint64_t loop_effects;
+    int64_t loop_tick, loop_instructions, loop_limit;
+    uint32_t loop_state[16 + 12];
+
+    PyObject *bus, *hook;
+} core;
+
+/* decode.c */
+void decode_init(void);
+void decode(uint16_t word, struct insn *out);
+struct insn *code_at(core *c, uint32_t paddr); /* decoded entry, NULL outside RAM */
+void code_invalidate(core *c, uint32_t paddr, uint32_t bytes);
+void code_drop(core *c);
+const char *op_name(unsigned op);
+
+/* exceptions.c */
+void raise_exception(core *c, uint32_t expevt, uint32_t offset) __attribute__((noreturn));
+void raise_address(core *c, uint32_t vaddr, enum access kind) __attribute__((noreturn));
+void enter_interrupt(core *c);
+void set_sr(core *c, uint32_t value);
+static inline uint32_t get_sr(const core *c) { return (c->sr & ~1u) | c->t; }
+void set_fpscr(core *c, uint32_t value);
+void reset(core *c, const char *why, uint32_t expevt);
+void bus_error(core *c) __attribute__((noreturn)); /* a Python callback raised */
+
+/* mmu.c */
+uint32_t translate(core *c, uint32_t vaddr, enum access kind, bool *control);
+void mmu_flush(core *c);
+void ldtlb(core *c);
+bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value);
+bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t value);
+void store_queue_flush(core *c, uint32_t vaddr);
+uint16_t fetch_word(core *c, uint32_t vaddr, uint32_t *paddr, bool *in_ram);
+
+/* memory.c */
+uint32_t load_slow(core *c, uint32_t vaddr, unsigned size);
+void store_slow(core *c, uint32_t vaddr, unsigned size, uint32_t value);
+void bus_write(core *c, uint32_t paddr, unsigned size, uint32_t value);
+uint32_t bus_read(core *c, uint32_t paddr, unsigned size);
+void drop_leases(core *c, uint32_t first, uint32_t last);
+int64_t lease_limit(core *c, int64_t tick);
+
+/* fpu.c */
+void fpu_execute(core *c, const struct insn *i);
+
+/* run.c */
+void run(core *c, int64_t until, bool single);
+
+static inline bool in_ram(const core *c, uint32_t paddr) { return paddr - c->ram_base < c->ram_size; }
+
+static inline uint32_t load(core *c, uint32_t vaddr, unsigned size)
+{
+    unsigned slot = vaddr >> 12 & (SOFT - 1);
+    if (__builtin_expect(c->soft[READ].tag[slot] == ((vaddr & ~0xfffu) | 1) && !(vaddr & (size - 1)), 1)) {
+        uint8_t *p = c->soft[READ].host[slot] + (vaddr & 0xfff);
+        return size == 4 ? *(uint32_t *)p : size == 2 ? *(uint16_t *)p : *p;
+    }
+    return load_slow(c, vaddr, size);
+}
+
+static inline void store(core *c, uint32_t vaddr, unsigned size, uint32_t value)
+{
+    unsigned slot = vaddr >> 12 & (SOFT - 1);
+    c->effects++;
+    if (__builtin_expect(c->soft[WRITE].tag[slot] == ((vaddr & ~0xfffu) | 1) && !(vaddr & (size - 1)), 1)) {
+        uint8_t *p = c->soft[WRITE].host[slot] + (vaddr & 0xfff);
+        if (size == 4)
+            *(uint32_t *)p = value;
+        else if (size == 2)
+            *(uint16_t *)p = (uint16_t)value;
+        else
+            *p = (uint8_t)value;
+        uint32_t off = (uint32_t)(p - c->ram);
+        if (__builtin_expect(c->has_code[off >> 12], 0))
+            code_invalidate(c, c->ram_base + off, size);
+        return;
+    }
+    store_slow(c, vaddr, size, value);
+}
+
+#endif

@@ -1,0 +1,592 @@
+/* The Python type `Core` (interface: docs/reference/core.md). */
+#include "core.h"
+#include "structmember.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static PyObject *stop_type;
+#define SELF core *c = (core *)self
+#define STATE_WORDS 79
+
+/* The state in STATE_NAMES order; checked against cpu_node/state.py by a test. */
+static void gather(core *c, uint32_t *s)
+{
+    uint32_t rest[] = {c->pc, c->pr, get_sr(c), c->gbr, c->vbr, c->ssr, c->spc, c->sgr, c->dbr, c->mach, c->macl,
+                       c->fpscr, c->fpul};
+    uint32_t last[] = {c->pteh, c->ptel, c->ttb, c->tea, c->mmucr, c->pascr, c->ccr, c->tra, c->expevt, c->intevt};
+    memcpy(s, c->r, 64);
+    memcpy(s + 16, c->bank, 32);
+    memcpy(s + 24, rest, sizeof rest);
+    memcpy(s + 37, c->fr, 64);
+    memcpy(s + 53, c->xf, 64);
+    memcpy(s + 69, last, sizeof last);
+}
+
+static void scatter(core *c, const uint32_t *s)
+{
+    uint32_t *rest[] = {&c->pc, &c->pr, NULL, &c->gbr, &c->vbr, &c->ssr, &c->spc, &c->sgr, &c->dbr, &c->mach, &c->macl,
+                        NULL, &c->fpul};
+    uint32_t *last[] = {&c->pteh, &c->ptel, &c->ttb, &c->tea, &c->mmucr, &c->pascr, &c->ccr, &c->tra, &c->expevt,
+                        &c->intevt};
+    set_sr(c, s[26]);
+    set_fpscr(c, s[35]);
+    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr;
+    memcpy(c->r, s, 64);
+    memcpy(c->bank, s + 16, 32);
+    for (int k = 0; k < 13; k++)
+        if (rest[k])
+            *rest[k] = s[24 + k];
+    memcpy(c->fr, s + 37, 64);
+    memcpy(c->xf, s + 53, 64);
+    for (int k = 0; k < 10; k++)
+        *last[k] = s[69 + k];
+    c->ssr &= SR_MASK;
+    if (other_space)
+        mmu_flush(c);
+    c->effects++;
+    c->passed_tick = -1;
+}
+
+static PyObject *names; /* cpu_node.state.STATE_NAMES */
+
+static PyObject *core_state(PyObject *self, PyObject *unused)
+{
+    SELF;
+    uint32_t s[STATE_WORDS];
+    PyObject *d = PyDict_New();
+    (void)unused;
+    gather(c, s);
+    for (int k = 0; d && k < STATE_WORDS; k++) {
+        PyObject *v = PyLong_FromUnsignedLong(s[k]);
+        PyDict_SetItem(d, PyTuple_GET_ITEM(names, k), v);
+        Py_DECREF(v);
+    }
+    return d;
+}
+
+static PyObject *core_set_state(PyObject *self, PyObject *arg)
+{
+    SELF;
+    PyObject *key, *value, *sr, *fpscr;
+    Py_ssize_t pos = 0;
+    uint32_t s[STATE_WORDS];
+    if (!PyDict_Check(arg))
+        return PyErr_Format(PyExc_TypeError, "set_state takes a dict of register names and 32-bit values");
+    /* SR and FPSCR first: they choose which bank the other names mean. */
+    if ((sr = PyDict_GetItemString(arg, "sr")))
+        set_sr(c, (uint32_t)PyLong_AsUnsignedLongMask(sr));
+    if ((fpscr = PyDict_GetItemString(arg, "fpscr")))
+        set_fpscr(c, (uint32_t)PyLong_AsUnsignedLongMask(fpscr));
+    gather(c, s);
+    while (PyDict_Next(arg, &pos, &key, &value)) {
+        Py_ssize_t k = PySequence_Index(names, key);
+        if (k < 0) {
+            PyErr_Clear();
+            return PyErr_Format(PyExc_KeyError, "no register %R in the state", key);
+        }
+        if (k != 26 && k != 35)
+            s[k] = (uint32_t)PyLong_AsUnsignedLongMask(value);
+        if (PyErr_Occurred())
+            return NULL;
+    }
+    scatter(c, s);
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_state_bytes(PyObject *self, PyObject *unused)
+{
+    SELF;
+    uint32_t s[STATE_WORDS];
+    (void)unused;
+    gather(c, s);
+    return PyBytes_FromStringAndSize((char *)s, sizeof s);
+}
+
+static PyObject *core_set_state_bytes(PyObject *self, PyObject *arg)
+{
+    SELF;
+    char *p;
+    Py_ssize_t n;
+    uint32_t s[STATE_WORDS];
+    if (PyBytes_AsStringAndSize(arg, &p, &n))
+        return NULL;
+    if (n != sizeof s)
+        return PyErr_Format(PyExc_ValueError, "state of %zd bytes: expected %zu", n, sizeof s);
+    memcpy(s, p, sizeof s);
+    scatter(c, s);
+    Py_RETURN_NONE;
+}
+
+static bool range_ok(core *c, unsigned long long paddr, unsigned long long n)
+{
+    if (paddr >= c->ram_base && n <= c->ram_size && paddr - c->ram_base <= c->ram_size - n)
+        return true;
+    PyErr_Format(PyExc_ValueError, "physical 0x%llx+0x%llx is outside RAM 0x%x..0x%llx", paddr, n, c->ram_base,
+                 (unsigned long long)c->ram_base + c->ram_size - 1);
+    return false;
+}
+
+static PyObject *core_read(PyObject *self, PyObject *args)
+{
+    SELF;
+    unsigned long long paddr, n;
+    if (!PyArg_ParseTuple(args, "KK", &paddr, &n) || !range_ok(c, paddr, n))
+        return NULL;
+    return PyBytes_FromStringAndSize((char *)c->ram + (paddr - c->ram_base), (Py_ssize_t)n);
+}
+
+static PyObject *core_write(PyObject *self, PyObject *args)
+{
+    SELF;
+    unsigned long long paddr;
+    Py_buffer data;
+    if (!PyArg_ParseTuple(args, "Ky*", &paddr, &data))
+        return NULL;
+    if (!range_ok(c, paddr, (unsigned long long)data.len)) {
+        PyBuffer_Release(&data);
+        return NULL;
+    }
+    memcpy(c->ram + (paddr - c->ram_base), data.buf, (size_t)data.len);
+    if (data.len)
+        code_invalidate(c, (uint32_t)paddr, (uint32_t)data.len);
+    c->effects++;
+    PyBuffer_Release(&data);
+    Py_RETURN_NONE;
+}
+
+static PyObject *make_stop(core *c)
+{
+    static const char *const reasons[] = {"step", "horizon", "interrupt", "trap", "breakpoint", "sleep", "reset", "error"};
+    if (c->stop == STOP_ERROR)
+        return NULL; /* the callback's exception is set */
+    return PyObject_CallFunction(stop_type, "sLIs", reasons[c->stop], (long long)c->tick, c->pc, c->detail);
+}
+
+static PyObject *core_run(PyObject *self, PyObject *args, PyObject *kw)
+{
+    SELF;
+    static char *kwlist[] = {"until", NULL};
+    long long until;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "L", kwlist, &until))
+        return NULL;
+    run(c, until, false);
+    return make_stop(c);
+}
+
+static PyObject *core_step(PyObject *self, PyObject *unused)
+{
+    SELF;
+    (void)unused;
+    run(c, c->tick + 1, true);
+    return make_stop(c);
+}
+
+static PyObject *core_limit(PyObject *self, PyObject *arg)
+{
+    SELF;
+    long long t = PyLong_AsLongLong(arg);
+    if (t == -1 && PyErr_Occurred())
+        return NULL;
+    if (t < c->until)
+        c->until = t;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_set_irq(PyObject *self, PyObject *args)
+{
+    SELF;
+    if (!PyArg_ParseTuple(args, "iI", &c->irq_level, &c->irq_code))
+        return NULL;
+    c->attention = c->irq_level > 0 || c->sleeping;
+    c->effects++;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_accept(PyObject *self, PyObject *unused)
+{
+    SELF;
+    (void)unused;
+    enter_interrupt(c);
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_set_vectors(PyObject *self, PyObject *args)
+{
+    SELF;
+    PyObject *base;
+    long long g = 0, t = 0, i = 0;
+    if (!PyArg_ParseTuple(args, "O|LLL", &base, &g, &t, &i))
+        return NULL;
+    c->vectored = base != Py_None;
+    if (c->vectored)
+        c->vector_base = (uint32_t)PyLong_AsUnsignedLongMask(base);
+    c->charge_general = g;
+    c->charge_tlb = t;
+    c->charge_interrupt = i;
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_set_trap_page(PyObject *self, PyObject *args)
+{
+    SELF;
+    PyObject *first, *last = NULL;
+    if (!PyArg_ParseTuple(args, "O|O", &first, &last))
+        return NULL;
+    c->trap_page = first != Py_None;
+    if (c->trap_page) {
+        c->trap_first = (uint32_t)PyLong_AsUnsignedLongMask(first);
+        c->trap_last = (uint32_t)PyLong_AsUnsignedLongMask(last);
+    }
+    c->fetch_tag = NO_PAGE;
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_set_breakpoints(PyObject *self, PyObject *arg)
+{
+    SELF;
+    PyObject *list = PySequence_List(arg);
+    if (!list)
+        return NULL;
+    free(c->breakpoints);
+    c->breakpoint_count = (int)PyList_GET_SIZE(list);
+    c->breakpoints = malloc(sizeof(uint32_t) * (size_t)(c->breakpoint_count + 1));
+    for (int k = 0; k < c->breakpoint_count; k++)
+        c->breakpoints[k] = (uint32_t)PyLong_AsUnsignedLongMask(PyList_GET_ITEM(list, k));
+    Py_DECREF(list);
+    code_drop(c);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_set_leases(PyObject *self, PyObject *arg)
+{
+    SELF;
+    PyObject *rows = PySequence_List(arg);
+    if (!rows)
+        return NULL;
+    drop_leases(c, 0, 0xffffffff);
+    int count = (int)PyList_GET_SIZE(rows);
+    c->lease = PyMem_Realloc(c->lease, sizeof(struct lease) * (size_t)(count + 1));
+    for (int k = 0; k < count; k++) {
+        struct lease l = {0};
+        long long expires;
+        PyObject *segments, *fast;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(rows, k), "IILO", &l.addr, &l.size, &expires, &segments) ||
+            !(fast = PySequence_Fast(segments, "segments of a lease are a list")))
+            goto bad;
+        l.expires = expires;
+        l.segments = (int)PySequence_Fast_GET_SIZE(fast);
+        l.segment = PyMem_Malloc(sizeof(struct segment) * (size_t)(l.segments + 1));
+        for (int s = 0; s < l.segments; s++) {
+            long long f, v, st, d;
+            PyObject *row = PySequence_Tuple(PySequence_Fast_GET_ITEM(fast, s));
+            if (!row || !PyArg_ParseTuple(row, "LLLL", &f, &v, &st, &d)) {
+                Py_XDECREF(row);
+                Py_DECREF(fast);
+                goto bad;
+            }
+            Py_DECREF(row);
+            l.segment[s] = (struct segment){f, v, st, d};
+        }
+        Py_DECREF(fast);
+        c->lease[c->lease_count++] = l;
+    }
+    c->effects++;
+    Py_DECREF(rows);
+    Py_RETURN_NONE;
+bad:
+    Py_DECREF(rows);
+    return NULL;
+}
+
+static PyObject *core_drop_leases(PyObject *self, PyObject *args)
+{
+    SELF;
+    unsigned first, last;
+    if (!PyArg_ParseTuple(args, "II", &first, &last))
+        return NULL;
+    drop_leases(c, first, last);
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_take_lease_reads(PyObject *self, PyObject *unused)
+{
+    SELF;
+    (void)unused;
+    PyObject *seen = c->seen;
+    for (int k = 0; k < c->lease_count; k++) {
+        struct lease *l = &c->lease[k];
+        if (!l->count)
+            continue;
+        PyObject *row = Py_BuildValue("(IILL)", l->addr, l->seen, (long long)l->seen_tick, (long long)l->count);
+        PyList_Append(seen, row);
+        Py_DECREF(row);
+        l->seen = 0;
+        l->count = 0;
+    }
+    c->seen = PyList_New(0);
+    return seen;
+}
+
+static PyObject *core_ram_sha256(PyObject *self, PyObject *unused)
+{
+    SELF;
+    (void)unused;
+    PyObject *hashlib = PyImport_ImportModule("hashlib");
+    PyObject *view = PyMemoryView_FromMemory((char *)c->ram, c->ram_size, PyBUF_READ);
+    PyObject *h = hashlib && view ? PyObject_CallMethod(hashlib, "sha256", "O", view) : NULL;
+    PyObject *digest = h ? PyObject_CallMethod(h, "digest", NULL) : NULL;
+    Py_XDECREF(hashlib);
+    Py_XDECREF(view);
+    Py_XDECREF(h);
+    return digest;
+}
+
+/* Registers beyond the state, in snapshots. */
+static uint32_t **extras(core *c, int *count)
+{
+    static _Thread_local uint32_t *list[64];
+    int k = 0;
+    uint32_t *one[] = {&c->qacr[0], &c->qacr[1], &c->ramcr, &c->irmcr, &c->cpuopm, &c->expmask, &c->cbcr, &c->ccmfr, &c->ll};
+    for (unsigned j = 0; j < sizeof one / sizeof *one; j++)
+        list[k++] = one[j];
+    for (int j = 0; j < 8; j++)
+        list[k++] = &c->ubc[j];
+    for (int j = 0; j < 16; j++)
+        list[k++] = &c->sq[j >> 3][j & 7];
+    *count = k;
+    return list;
+}
+
+static PyObject *tlb_rows(struct tlb_entry *e, int n)
+{
+    PyObject *rows = PyList_New(n);
+    for (int k = 0; k < n; k++)
+        PyList_SET_ITEM(rows, k, Py_BuildValue("[II]", e[k].vpn, e[k].data));
+    return rows;
+}
+
+static PyObject *core_snapshot(PyObject *self, PyObject *unused)
+{
+    SELF;
+    int n;
+    uint32_t **x = extras(c, &n);
+    PyObject *list = PyList_New(n);
+    for (int k = 0; k < n; k++)
+        PyList_SET_ITEM(list, k, PyLong_FromUnsignedLong(*x[k]));
+    return Py_BuildValue("{s:N,s:N,s:N,s:N,s:L,s:L,s:L,s:L,s:O}", "state", core_state_bytes(self, unused), "utlb",
+                         tlb_rows(c->utlb, 64), "itlb", tlb_rows(c->itlb, 4), "extras", list, "tick",
+                         (long long)c->tick, "instructions", (long long)c->instructions, "skipped",
+                         (long long)c->skipped, "sleep_ticks", (long long)c->sleep_ticks, "sleeping",
+                         c->sleeping ? Py_True : Py_False);
+}
+
+static bool set_tlb(struct tlb_entry *e, int n, PyObject *rows)
+{
+    for (int k = 0; rows && k < n; k++) {
+        PyObject *row = PySequence_GetItem(rows, k), *pair = row ? PySequence_Tuple(row) : NULL;
+        bool ok = pair && PyArg_ParseTuple(pair, "II", &e[k].vpn, &e[k].data);
+        Py_XDECREF(row);
+        Py_XDECREF(pair);
+        if (!ok)
+            return false;
+    }
+    return rows != NULL;
+}
+
+static PyObject *core_restore(PyObject *self, PyObject *d)
+{
+    SELF;
+    int n;
+    uint32_t **x = extras(c, &n);
+    const char *const need[] = {"state", "utlb", "itlb", "extras", "tick", "instructions", "skipped", "sleep_ticks", "sleeping"};
+    PyObject *v[9];
+    for (int k = 0; k < 9; k++)
+        if (!PyDict_Check(d) || !(v[k] = PyDict_GetItemString(d, need[k])))
+            return PyErr_Format(PyExc_KeyError, "snapshot lacks %s", need[k]);
+    PyObject *done = core_set_state_bytes(self, v[0]);
+    if (!done)
+        return NULL;
+    Py_DECREF(done);
+    if (!set_tlb(c->utlb, 64, v[1]) || !set_tlb(c->itlb, 4, v[2]))
+        return NULL;
+    for (int k = 0; k < n; k++) {
+        PyObject *item = PySequence_GetItem(v[3], k);
+        if (!item)
+            return NULL;
+        *x[k] = (uint32_t)PyLong_AsUnsignedLongMask(item);
+        Py_DECREF(item);
+    }
+    c->tick = PyLong_AsLongLong(v[4]);
+    c->instructions = PyLong_AsLongLong(v[5]);
+    c->skipped = PyLong_AsLongLong(v[6]);
+    c->sleep_ticks = PyLong_AsLongLong(v[7]);
+    c->sleeping = PyObject_IsTrue(v[8]);
+    c->attention = c->sleeping || c->irq_level > 0;
+    mmu_flush(c);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"state", core_state, METH_NOARGS, "Registers by name."},
+    {"set_state", core_set_state, METH_O, "Set registers by name; sr and fpscr first."},
+    {"state_bytes", core_state_bytes, METH_NOARGS, "Registers as little-endian words in STATE_NAMES order."},
+    {"set_state_bytes", core_set_state_bytes, METH_O, "Inverse of state_bytes."},
+    {"read", core_read, METH_VARARGS, "read(paddr, n): bytes of RAM."},
+    {"write", core_write, METH_VARARGS, "write(paddr, data): RAM."},
+    {"run", (PyCFunction)(void (*)(void))core_run, METH_VARARGS | METH_KEYWORDS, "run(until): Stop."},
+    {"step", core_step, METH_NOARGS, "One unit: Stop."},
+    {"limit", core_limit, METH_O, "Lower the horizon of the run in progress."},
+    {"set_irq", core_set_irq, METH_VARARGS, "set_irq(level, intevt): highest pending request."},
+    {"accept", core_accept, METH_NOARGS, "Interrupt entry."},
+    {"set_vectors", core_set_vectors, METH_VARARGS, "set_vectors(base, general, tlb, interrupt)."},
+    {"set_trap_page", core_set_trap_page, METH_VARARGS, "set_trap_page(first, last)."},
+    {"set_breakpoints", core_set_breakpoints, METH_O, "Replace the set of breakpoints."},
+    {"set_leases", core_set_leases, METH_O, "Replace the lease table."},
+    {"drop_leases", core_drop_leases, METH_VARARGS, "drop_leases(first, last)."},
+    {"take_lease_reads", core_take_lease_reads, METH_NOARGS, "Served reads since the last call."},
+    {"ram_sha256", core_ram_sha256, METH_NOARGS, "Digest of RAM."},
+    {"snapshot", core_snapshot, METH_NOARGS, "Portable state without RAM."},
+    {"restore", core_restore, METH_O, "Inverse of snapshot."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"tick", T_LONGLONG, offsetof(core, tick), 0, "CPU clocks"},
+    {"instructions", T_LONGLONG, offsetof(core, instructions), READONLY, "executed"},
+    {"skipped", T_LONGLONG, offsetof(core, skipped), READONLY, "skipped by loop skipping"},
+    {"leased_reads", T_LONGLONG, offsetof(core, leased_reads), READONLY, "reads served by leases"},
+    {"sleep_ticks", T_LONGLONG, offsetof(core, sleep_ticks), READONLY, "ticks asleep"},
+    {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
+    {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyObject *get_sleeping(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->sleeping); }
+
+static int set_sleeping(PyObject *self, PyObject *v, void *u)
+{
+    SELF;
+    (void)u;
+    c->sleeping = v && PyObject_IsTrue(v);
+    c->attention = c->sleeping || c->irq_level > 0;
+    return 0;
+}
+
+static PyObject *get_hook(PyObject *self, void *u)
+{
+    SELF;
+    (void)u;
+    PyObject *h = c->hook ? c->hook : Py_None;
+    Py_INCREF(h);
+    return h;
+}
+
+static int set_hook(PyObject *self, PyObject *v, void *u)
+{
+    SELF;
+    (void)u;
+    PyObject *old = c->hook;
+    c->hook = v == Py_None ? NULL : v;
+    Py_XINCREF(c->hook);
+    Py_XDECREF(old);
+    mmu_flush(c); /* every access goes the slow way while a hook is set */
+    return 0;
+}
+
+static PyGetSetDef getset[] = {
+    {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
+    {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static int core_init(PyObject *self, PyObject *args, PyObject *kw)
+{
+    SELF;
+    (void)kw;
+    unsigned long long base, size;
+    if (!PyArg_ParseTuple(args, "KK", &base, &size))
+        return -1;
+    if (base & 0xfff || size & 0xfff || !size || base + size > 0x1c000000) {
+        PyErr_Format(PyExc_ValueError, "RAM 0x%llx+0x%llx: expected whole 4 KB pages below physical 0x1c000000", base, size);
+        return -1;
+    }
+    c->ram_base = (uint32_t)base;
+    c->ram_size = (uint32_t)size;
+    c->ram = calloc(1, size);
+    c->code = calloc(size >> 12, sizeof *c->code);
+    c->has_code = calloc(size >> 12, 1);
+    c->seen = PyList_New(0);
+    c->skip_loops = true;
+    c->passed_tick = -1;
+    c->loop_limit = NEVER;
+    if (!c->ram || !c->code || !c->has_code || !c->seen) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    reset(c, "power on", 0);
+    c->stop = STOP_NONE;
+    return 0;
+}
+
+static void core_dealloc(PyObject *self)
+{
+    SELF;
+    if (c->ram) {
+        code_drop(c);
+        drop_leases(c, 0, 0xffffffff);
+    }
+    PyMem_Free(c->lease);
+    free(c->ram);
+    free(c->code);
+    free(c->has_code);
+    free(c->breakpoints);
+    Py_XDECREF(c->seen);
+    Py_XDECREF(c->bus);
+    Py_XDECREF(c->hook);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyTypeObject core_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cpu_node._native.Core",
+    .tp_basicsize = sizeof(core),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_doc = "SH-4A core in C. Core(ram_base, ram_size), both in bytes.",
+    .tp_new = PyType_GenericNew,
+    .tp_init = core_init,
+    .tp_dealloc = core_dealloc,
+    .tp_methods = methods,
+    .tp_members = members,
+    .tp_getset = getset,
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", "The native SH-4A core.", -1, NULL, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    PyObject *m = PyModule_Create(&module), *state = PyImport_ImportModule("cpu_node.state");
+    if (!m || !state || PyType_Ready(&core_type) < 0)
+        return NULL;
+    stop_type = PyObject_GetAttrString(state, "Stop");
+    names = PyObject_GetAttrString(state, "STATE_NAMES");
+    Py_DECREF(state);
+    if (!stop_type || !names)
+        return NULL;
+    if (PyTuple_GET_SIZE(names) != STATE_WORDS) {
+        PyErr_Format(PyExc_ImportError, "cpu_node.state names %zd registers, the native core %d: rebuild it",
+                     PyTuple_GET_SIZE(names), STATE_WORDS);
+        return NULL;
+    }
+    decode_init();
+    Py_INCREF(&core_type);
+    PyModule_AddObject(m, "Core", (PyObject *)&core_type);
+    return m;
+}

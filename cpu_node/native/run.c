@@ -1,0 +1,560 @@
+/* The interpreter: unit boundaries, fetch, and the integer and system instructions.
+ *
+ * A unit is one instruction, or a delayed branch with its slot. Everything that comes from outside
+ * (horizon, interrupts, calls into the trap page, breakpoints) is looked at between units only. */
+#include "core.h"
+
+#include <string.h>
+
+static bool acceptable(const core *c)
+{
+    if (!c->irq_level || (c->sr & SR_BL && !c->sleeping))
+        return false;
+    return c->irq_level > (int)(c->sr >> 4 & 15);
+}
+
+static struct insn scratch;
+
+static const struct insn *fetch_slow(core *c, uint32_t pc)
+{
+    uint32_t paddr;
+    bool kept;
+    uint16_t word = fetch_word(c, pc, &paddr, &kept);
+    if (!kept) {
+        decode(word, &scratch);
+        return &scratch;
+    }
+    struct insn *i = code_at(c, paddr);
+    if (i->op == NOT_DECODED) {
+        decode(word, i);
+        for (int k = 0; k < c->breakpoint_count; k++)
+            if (!((c->breakpoints[k] ^ pc) & 0x3fe))
+                i->marked = 1;
+        c->code[(paddr - c->ram_base) >> 12]->line[(paddr & 0xfff) >> 5] = 1;
+    }
+    /* 1 KB pages are not cached by page: the next instruction may lie elsewhere. */
+    if (c->soft[FETCH].tag[pc >> 12 & (SOFT - 1)] == ((pc & ~0xfffu) | 1)) {
+        c->fetch_tag = pc & ~0xfffu;
+        c->fetch_base = c->code[(paddr - c->ram_base) >> 12]->insn;
+    }
+    return i;
+}
+
+static inline const struct insn *fetch(core *c, uint32_t pc)
+{
+    if (__builtin_expect((pc & 0xfffff001) == c->fetch_tag, 1)) {
+        const struct insn *i = &c->fetch_base[(pc & 0xfff) >> 1];
+        if (__builtin_expect(i->op != NOT_DECODED, 1))
+            return i;
+    }
+    return fetch_slow(c, pc);
+}
+
+static void save_loop_state(const core *c, uint32_t *s)
+{
+    memcpy(s, c->r, 64);
+    uint32_t rest[12] = {get_sr(c), c->pr, c->gbr, c->mach, c->macl, c->fpul, c->fpscr,
+                         c->fr[0], c->fr[1], c->ssr, c->spc, c->ll};
+    memcpy(s + 16, rest, sizeof rest);
+}
+
+/* At a taken short backward branch. Where an iteration changed nothing, the next ones will not either,
+ * until something outside changes: skip as many as end by then. FPU registers beyond fr1 cannot change
+ * without an FPU instruction, which counts as an effect. */
+static void loop_arrival(core *c)
+{
+    if (c->loop_target == c->pc && c->loop_effects == c->effects) {
+        uint32_t now[28];
+        save_loop_state(c, now);
+        if (!memcmp(now, c->loop_state, sizeof now)) {
+            int64_t ticks = c->tick - c->loop_tick, bound = c->until < c->loop_limit ? c->until : c->loop_limit;
+            int64_t k = ticks > 0 && bound > c->tick ? (bound - c->tick) / ticks : 0;
+            c->skipped += k * (c->instructions - c->loop_instructions);
+            c->tick += k * ticks;
+        }
+    }
+    c->loop_target = c->pc;
+    c->loop_effects = c->effects;
+    c->loop_tick = c->tick;
+    c->loop_instructions = c->instructions;
+    c->loop_limit = NEVER;
+    save_loop_state(c, c->loop_state);
+}
+
+static void privileged(core *c, const struct insn *i)
+{
+    (void)i;
+    raise_exception(c, c->in_slot ? 0x1a0 : 0x180, 0x100);
+}
+
+/* General and slot illegal instructions, FPU disable: looked at before execution. */
+static inline void check_legal(core *c, const struct insn *i)
+{
+    if (__builtin_expect(i->op == OP_illegal, 0))
+        privileged(c, i);
+    if (__builtin_expect(i->flags, 0)) {
+        if (c->in_slot && i->flags & (F_BRANCH | F_NOSLOT))
+            raise_exception(c, 0x1a0, 0x100);
+        if (i->flags & F_PRIV && !(c->sr & SR_MD))
+            privileged(c, i);
+        if (i->flags & F_FPU && c->sr & SR_FD)
+            raise_exception(c, c->in_slot ? 0x820 : 0x800, 0x100);
+    }
+}
+
+static inline uint32_t sx8(uint32_t v) { return (uint32_t)(int8_t)v; }
+static inline uint32_t sx16(uint32_t v) { return (uint32_t)(int16_t)v; }
+
+static void div1(core *c, unsigned m, unsigned n)
+{
+    uint32_t old_q = !!(c->sr & SR_Q), mm = !!(c->sr & SR_M), a = c->r[n], b = c->r[m], q = a >> 31;
+    uint32_t x = a << 1 | c->t, y;
+    bool carry;
+    if (old_q == mm) {
+        y = x - b;
+        carry = y > x;
+    } else {
+        y = x + b;
+        carry = y < x;
+    }
+    c->r[n] = y;
+    q = q ^ mm ^ (uint32_t)carry;
+    c->sr = (c->sr & ~(uint32_t)SR_Q) | (q ? SR_Q : 0);
+    c->t = q == mm;
+}
+
+static void mac_long(core *c, unsigned m, unsigned n)
+{
+    int32_t a = (int32_t)load(c, c->r[n], 4);
+    uint32_t rn = c->r[n] + 4, rm = m == n ? rn : c->r[m];
+    int32_t b = (int32_t)load(c, rm, 4);
+    c->r[n] = rn;
+    c->r[m] = (m == n ? rn : c->r[m]) + 4;
+    int64_t acc = (int64_t)((uint64_t)c->mach << 32 | c->macl), product = (int64_t)a * b;
+    if (c->sr & SR_S) { /* 48-bit saturation */
+        const int64_t top = 0x00007fffffffffff, bottom = -0x0000800000000000;
+        acc = (int64_t)((uint64_t)acc << 16) >> 16;
+        acc += product; /* |product| < 2^62, |acc| < 2^47: no overflow */
+        acc = acc > top ? top : acc < bottom ? bottom : acc;
+    } else {
+        acc = (int64_t)((uint64_t)acc + (uint64_t)product);
+    }
+    c->mach = (uint32_t)((uint64_t)acc >> 32);
+    c->macl = (uint32_t)acc;
+}
+
+static void mac_word(core *c, unsigned m, unsigned n)
+{
+    int32_t a = (int16_t)load(c, c->r[n], 2);
+    uint32_t rn = c->r[n] + 2, rm = m == n ? rn : c->r[m];
+    int32_t b = (int16_t)load(c, rm, 2);
+    c->r[n] = rn;
+    c->r[m] = (m == n ? rn : c->r[m]) + 2;
+    int64_t product = (int64_t)a * b;
+    if (c->sr & SR_S) { /* 32-bit saturation of MACL; MACH bit 0 tells */
+        int64_t sum = (int64_t)(int32_t)c->macl + product;
+        if (sum > INT32_MAX) {
+            c->mach |= 1;
+            sum = INT32_MAX;
+        } else if (sum < INT32_MIN) {
+            c->mach |= 1;
+            sum = INT32_MIN;
+        }
+        c->macl = (uint32_t)sum;
+    } else {
+        uint64_t acc = ((uint64_t)c->mach << 32 | c->macl) + (uint64_t)product;
+        c->mach = (uint32_t)(acc >> 32);
+        c->macl = (uint32_t)acc;
+    }
+}
+
+static void shad(core *c, unsigned m, unsigned n)
+{
+    int32_t by = (int32_t)c->r[m];
+    if (by >= 0)
+        c->r[n] <<= by & 31;
+    else if (by & 31)
+        c->r[n] = (uint32_t)((int32_t)c->r[n] >> (32 - (by & 31)));
+    else
+        c->r[n] = (int32_t)c->r[n] < 0 ? 0xffffffff : 0;
+}
+
+static void shld(core *c, unsigned m, unsigned n)
+{
+    int32_t by = (int32_t)c->r[m];
+    if (by >= 0)
+        c->r[n] <<= by & 31;
+    else if (by & 31)
+        c->r[n] >>= 32 - (by & 31);
+    else
+        c->r[n] = 0;
+}
+
+static uint32_t load_unaligned(core *c, uint32_t v)
+{
+    if (!(v & 3))
+        return load(c, v, 4);
+    uint32_t value = 0;
+    for (unsigned k = 0; k < 4; k++)
+        value |= load(c, v + k, 1) << 8 * k;
+    return value;
+}
+
+/* Control registers by number in LDC/STC words (bits 7:4), those without bank. */
+static void ldc(core *c, const struct insn *i, uint32_t v)
+{
+    switch (i->op) {
+    case OP_ldc_gbr: case OP_ldcl_gbr: c->gbr = v; break;
+    case OP_ldc_vbr: case OP_ldcl_vbr: c->vbr = v; break;
+    case OP_ldc_ssr: case OP_ldcl_ssr: c->ssr = v & SR_MASK; break;
+    case OP_ldc_spc: case OP_ldcl_spc: c->spc = v; break;
+    case OP_ldc_sgr: case OP_ldcl_sgr: c->sgr = v; break;
+    case OP_ldc_dbr: case OP_ldcl_dbr: c->dbr = v; break;
+    case OP_ldc_sr: case OP_ldcl_sr: set_sr(c, v); break;
+    case OP_ldc_bank: case OP_ldcl_bank: c->bank[i->m & 7] = v; break;
+    case OP_lds_mach: case OP_ldsl_mach: c->mach = v; break;
+    case OP_lds_macl: case OP_ldsl_macl: c->macl = v; break;
+    case OP_lds_pr: case OP_ldsl_pr: c->pr = v; break;
+    case OP_lds_fpul: case OP_ldsl_fpul: c->fpul = v; break;
+    case OP_lds_fpscr: case OP_ldsl_fpscr: set_fpscr(c, v); break;
+    }
+    c->effects++;
+}
+
+static uint32_t stc(const core *c, const struct insn *i)
+{
+    switch (i->op) {
+    case OP_stc_gbr: case OP_stcl_gbr: return c->gbr;
+    case OP_stc_vbr: case OP_stcl_vbr: return c->vbr;
+    case OP_stc_ssr: case OP_stcl_ssr: return c->ssr;
+    case OP_stc_spc: case OP_stcl_spc: return c->spc;
+    case OP_stc_sgr: case OP_stcl_sgr: return c->sgr;
+    case OP_stc_dbr: case OP_stcl_dbr: return c->dbr;
+    case OP_stc_sr: case OP_stcl_sr: return get_sr(c);
+    case OP_stc_bank: case OP_stcl_bank: return c->bank[i->m & 7];
+    case OP_sts_mach: case OP_stsl_mach: return c->mach;
+    case OP_sts_macl: case OP_stsl_macl: return c->macl;
+    case OP_sts_pr: case OP_stsl_pr: return c->pr;
+    case OP_sts_fpul: case OP_stsl_fpul: return c->fpul;
+    default: return c->fpscr;
+    }
+}
+
+static uint32_t gbr_logic(core *c, const struct insn *i, uint32_t v)
+{
+    uint32_t u = (uint32_t)i->imm & 255;
+    return i->op == OP_andb_gbr ? v & u : i->op == OP_orb_gbr ? v | u : v ^ u;
+}
+
+#define R c->r
+#define N i->n
+#define M i->m
+#define IMM i->imm
+#define DELAYED(to) do { target = (to); goto delayed; } while (0)
+#define BRANCH(to) do { target = (to); goto taken; } while (0)
+
+void run(core *c, int64_t until, bool single)
+{
+    c->until = until;
+    c->stop = STOP_NONE;
+    c->detail[0] = 0;
+    if (setjmp(c->trapped)) {
+        c->in_slot = false;
+        if (c->stop || single)
+            return;
+    }
+    for (;;) {
+        const struct insn *i;
+        uint32_t target, x, y;
+
+        /* boundary */
+        if (c->tick >= c->until) {
+            c->stop = STOP_HORIZON;
+            return;
+        }
+        if (__builtin_expect(c->attention, 0)) {
+            if (acceptable(c)) {
+                c->stop = STOP_INTERRUPT;
+                return;
+            }
+            if (c->sleeping) {
+                c->sleep_ticks += c->until - c->tick;
+                c->tick = c->until;
+                c->stop = STOP_HORIZON;
+                return;
+            }
+        }
+        c->unit_tick = c->tick;
+        c->unit_pc = c->pc;
+        if (__builtin_expect((c->pc & 0xfffff001) != c->fetch_tag, 0)) {
+            if (c->trap_page && c->pc >= c->trap_first && c->pc <= c->trap_last && c->sr & SR_MD) {
+                c->stop = STOP_TRAP;
+                return;
+            }
+        }
+        i = fetch(c, c->pc);
+        if (__builtin_expect(i->marked, 0)) {
+            bool passed = c->passed_pc == c->pc && c->passed_tick == c->tick;
+            for (int k = 0; k < c->breakpoint_count && !passed; k++)
+                if (c->breakpoints[k] == c->pc) {
+                    c->passed_pc = c->pc;
+                    c->passed_tick = c->tick;
+                    c->stop = STOP_BREAKPOINT;
+                    return;
+                }
+        }
+    execute:
+        check_legal(c, i);
+        switch (i->op) {
+        case OP_mov: R[N] = R[M]; break;
+        case OP_mov_i: R[N] = (uint32_t)IMM; break;
+        case OP_mova: R[0] = (c->pc & ~3u) + 4 + 4 * ((uint32_t)IMM & 255); break;
+        case OP_movw_pc: R[N] = sx16(load(c, c->pc + 4 + 2 * (uint32_t)IMM, 2)); break;
+        case OP_movl_pc: R[N] = load(c, (c->pc & ~3u) + 4 + 4 * (uint32_t)IMM, 4); break;
+        case OP_movb_load: R[N] = sx8(load(c, R[M], 1)); break;
+        case OP_movw_load: R[N] = sx16(load(c, R[M], 2)); break;
+        case OP_movl_load: R[N] = load(c, R[M], 4); break;
+        case OP_movb_store: store(c, R[N], 1, R[M]); break;
+        case OP_movw_store: store(c, R[N], 2, R[M]); break;
+        case OP_movl_store: store(c, R[N], 4, R[M]); break;
+        case OP_movb_inc: x = sx8(load(c, R[M], 1)); R[M] += 1; R[N] = x; break;
+        case OP_movw_inc: x = sx16(load(c, R[M], 2)); R[M] += 2; R[N] = x; break;
+        case OP_movl_inc: x = load(c, R[M], 4); R[M] += 4; R[N] = x; break;
+        case OP_movb_dec: store(c, R[N] - 1, 1, R[M]); R[N] -= 1; break;
+        case OP_movw_dec: store(c, R[N] - 2, 2, R[M]); R[N] -= 2; break;
+        case OP_movl_dec: store(c, R[N] - 4, 4, R[M]); R[N] -= 4; break;
+        case OP_movb_ldisp: R[0] = sx8(load(c, R[M] + (i->word & 15u), 1)); break;
+        case OP_movw_ldisp: R[0] = sx16(load(c, R[M] + 2 * (i->word & 15u), 2)); break;
+        case OP_movl_ldisp: R[N] = load(c, R[M] + 4 * (i->word & 15u), 4); break;
+        case OP_movb_sdisp: store(c, R[M] + (i->word & 15u), 1, R[0]); break;
+        case OP_movw_sdisp: store(c, R[M] + 2 * (i->word & 15u), 2, R[0]); break;
+        case OP_movl_sdisp: store(c, R[N] + 4 * (i->word & 15u), 4, R[M]); break;
+        case OP_movb_lr0: R[N] = sx8(load(c, R[M] + R[0], 1)); break;
+        case OP_movw_lr0: R[N] = sx16(load(c, R[M] + R[0], 2)); break;
+        case OP_movl_lr0: R[N] = load(c, R[M] + R[0], 4); break;
+        case OP_movb_sr0: store(c, R[N] + R[0], 1, R[M]); break;
+        case OP_movw_sr0: store(c, R[N] + R[0], 2, R[M]); break;
+        case OP_movl_sr0: store(c, R[N] + R[0], 4, R[M]); break;
+        case OP_movb_lgbr: R[0] = sx8(load(c, c->gbr + (i->word & 255u), 1)); break;
+        case OP_movw_lgbr: R[0] = sx16(load(c, c->gbr + 2 * (i->word & 255u), 2)); break;
+        case OP_movl_lgbr: R[0] = load(c, c->gbr + 4 * (i->word & 255u), 4); break;
+        case OP_movb_sgbr: store(c, c->gbr + (i->word & 255u), 1, R[0]); break;
+        case OP_movw_sgbr: store(c, c->gbr + 2 * (i->word & 255u), 2, R[0]); break;
+        case OP_movl_sgbr: store(c, c->gbr + 4 * (i->word & 255u), 4, R[0]); break;
+        case OP_movua: R[0] = load_unaligned(c, R[N]); break;
+        case OP_movua_inc: x = load_unaligned(c, R[N]); R[N] += 4; R[0] = x; break;
+        case OP_movli: x = load(c, R[N], 4); c->ll = 1; R[0] = x; break;
+        case OP_movco:
+            if (c->ll)
+                store(c, R[N], 4, R[0]);
+            c->t = c->ll;
+            c->ll = 0;
+            break;
+        case OP_movca: store(c, R[N], 4, R[0]); break;
+        case OP_movt: R[N] = c->t; break;
+        case OP_swapb: x = R[M]; R[N] = (x & 0xffff0000) | (x & 255) << 8 | (x >> 8 & 255); break;
+        case OP_swapw: R[N] = R[M] << 16 | R[M] >> 16; break;
+        case OP_xtrct: R[N] = R[M] << 16 | R[N] >> 16; break;
+        case OP_add: R[N] += R[M]; break;
+        case OP_add_i: R[N] += (uint32_t)IMM; break;
+        case OP_addc:
+            x = R[N] + R[M];
+            y = x + c->t;
+            c->t = x < R[N] || y < x;
+            R[N] = y;
+            break;
+        case OP_addv:
+            x = R[N] + R[M];
+            c->t = (~(R[N] ^ R[M]) & (R[N] ^ x)) >> 31;
+            R[N] = x;
+            break;
+        case OP_cmpeq_i: c->t = R[0] == (uint32_t)IMM; break;
+        case OP_cmpeq: c->t = R[N] == R[M]; break;
+        case OP_cmphs: c->t = R[N] >= R[M]; break;
+        case OP_cmpge: c->t = (int32_t)R[N] >= (int32_t)R[M]; break;
+        case OP_cmphi: c->t = R[N] > R[M]; break;
+        case OP_cmpgt: c->t = (int32_t)R[N] > (int32_t)R[M]; break;
+        case OP_cmppz: c->t = (int32_t)R[N] >= 0; break;
+        case OP_cmppl: c->t = (int32_t)R[N] > 0; break;
+        case OP_cmpstr:
+            x = R[N] ^ R[M];
+            c->t = !(x & 0xff000000) || !(x & 0xff0000) || !(x & 0xff00) || !(x & 0xff);
+            break;
+        case OP_div1: div1(c, M, N); break;
+        case OP_div0s:
+            c->sr &= ~(uint32_t)(SR_Q | SR_M);
+            c->sr |= (R[N] >> 31 ? SR_Q : 0) | (R[M] >> 31 ? SR_M : 0);
+            c->t = (R[N] ^ R[M]) >> 31;
+            break;
+        case OP_div0u: c->sr &= ~(uint32_t)(SR_Q | SR_M); c->t = 0; break;
+        case OP_dmulsl: {
+            int64_t p = (int64_t)(int32_t)R[N] * (int32_t)R[M];
+            c->mach = (uint32_t)((uint64_t)p >> 32);
+            c->macl = (uint32_t)p;
+            break;
+        }
+        case OP_dmulul: {
+            uint64_t p = (uint64_t)R[N] * R[M];
+            c->mach = (uint32_t)(p >> 32);
+            c->macl = (uint32_t)p;
+            break;
+        }
+        case OP_dt: R[N]--; c->t = R[N] == 0; break;
+        case OP_extsb: R[N] = sx8(R[M]); break;
+        case OP_extsw: R[N] = sx16(R[M]); break;
+        case OP_extub: R[N] = R[M] & 255; break;
+        case OP_extuw: R[N] = R[M] & 0xffff; break;
+        case OP_macl: mac_long(c, M, N); break;
+        case OP_macw: mac_word(c, M, N); break;
+        case OP_mull: c->macl = R[N] * R[M]; break;
+        case OP_mulsw: c->macl = (uint32_t)((int32_t)(int16_t)R[N] * (int16_t)R[M]); break;
+        case OP_muluw: c->macl = (R[N] & 0xffff) * (R[M] & 0xffff); break;
+        case OP_neg: R[N] = 0u - R[M]; break;
+        case OP_negc:
+            x = 0u - R[M];
+            y = x - c->t;
+            c->t = 0 < x || x < y;
+            R[N] = y;
+            break;
+        case OP_sub: R[N] -= R[M]; break;
+        case OP_subc:
+            x = R[N] - R[M];
+            y = x - c->t;
+            c->t = R[N] < x || x < y;
+            R[N] = y;
+            break;
+        case OP_subv:
+            x = R[N] - R[M];
+            c->t = ((R[N] ^ R[M]) & (R[N] ^ x)) >> 31;
+            R[N] = x;
+            break;
+        case OP_and: R[N] &= R[M]; break;
+        case OP_and_i: R[0] &= (uint32_t)IMM & 255; break;
+        case OP_not: R[N] = ~R[M]; break;
+        case OP_or: R[N] |= R[M]; break;
+        case OP_or_i: R[0] |= (uint32_t)IMM & 255; break;
+        case OP_tst: c->t = !(R[N] & R[M]); break;
+        case OP_tst_i: c->t = !(R[0] & (uint32_t)IMM & 255); break;
+        case OP_xor: R[N] ^= R[M]; break;
+        case OP_xor_i: R[0] ^= (uint32_t)IMM & 255; break;
+        case OP_tstb_gbr: c->t = !(load(c, c->gbr + R[0], 1) & (uint32_t)IMM & 255); break;
+        case OP_andb_gbr: case OP_orb_gbr: case OP_xorb_gbr:
+            x = load(c, c->gbr + R[0], 1);
+            store(c, c->gbr + R[0], 1, gbr_logic(c, i, x));
+            break;
+        case OP_tasb:
+            x = load(c, R[N], 1);
+            store(c, R[N], 1, x | 0x80);
+            c->t = x == 0;
+            break;
+        case OP_rotl: c->t = R[N] >> 31; R[N] = R[N] << 1 | c->t; break;
+        case OP_rotr: c->t = R[N] & 1; R[N] = R[N] >> 1 | c->t << 31; break;
+        case OP_rotcl: x = R[N] >> 31; R[N] = R[N] << 1 | c->t; c->t = x; break;
+        case OP_rotcr: x = R[N] & 1; R[N] = R[N] >> 1 | c->t << 31; c->t = x; break;
+        case OP_shad: shad(c, M, N); break;
+        case OP_shld: shld(c, M, N); break;
+        case OP_shal: case OP_shll: c->t = R[N] >> 31; R[N] <<= 1; break;
+        case OP_shar: c->t = R[N] & 1; R[N] = (uint32_t)((int32_t)R[N] >> 1); break;
+        case OP_shlr: c->t = R[N] & 1; R[N] >>= 1; break;
+        case OP_shll2: R[N] <<= 2; break;
+        case OP_shll8: R[N] <<= 8; break;
+        case OP_shll16: R[N] <<= 16; break;
+        case OP_shlr2: R[N] >>= 2; break;
+        case OP_shlr8: R[N] >>= 8; break;
+        case OP_shlr16: R[N] >>= 16; break;
+
+        case OP_bf: if (c->t) break; BRANCH(c->pc + (uint32_t)IMM);
+        case OP_bt: if (!c->t) break; BRANCH(c->pc + (uint32_t)IMM);
+        case OP_bfs: DELAYED(c->t ? c->pc + 4 : c->pc + (uint32_t)IMM);
+        case OP_bts: DELAYED(c->t ? c->pc + (uint32_t)IMM : c->pc + 4);
+        case OP_bra: DELAYED(c->pc + (uint32_t)IMM);
+        case OP_braf: DELAYED(c->pc + 4 + R[N]);
+        case OP_bsr: x = c->pc + 4; c->pr = x; DELAYED(c->pc + (uint32_t)IMM);
+        case OP_bsrf: x = c->pc + 4; c->pr = x; DELAYED(x + R[N]);
+        case OP_jmp: DELAYED(R[N]);
+        case OP_jsr: c->pr = c->pc + 4; DELAYED(R[N]);
+        case OP_rts: DELAYED(c->pr);
+        case OP_rte: set_sr(c, c->ssr); c->effects++; DELAYED(c->spc);
+        case OP_trapa:
+            if (c->sr & SR_BL)
+                raise_exception(c, 0x160, 0x100);
+            c->tra = ((uint32_t)IMM & 255) << 2;
+            c->pc += 2; /* SPC is the next instruction */
+            raise_exception(c, 0x160, 0x100);
+
+        case OP_clrmac: c->mach = c->macl = 0; break;
+        case OP_clrs: c->sr &= ~(uint32_t)SR_S; break;
+        case OP_sets: c->sr |= SR_S; break;
+        case OP_clrt: c->t = 0; break;
+        case OP_sett: c->t = 1; break;
+        case OP_nop: case OP_synco: case OP_prefi: case OP_ocbi: case OP_ocbp: case OP_ocbwb: break;
+        case OP_icbi: break; /* decoded code follows stores: nothing is stale */
+        case OP_sleep:
+            c->sleeping = c->attention = true;
+            c->stop = STOP_SLEEP;
+            break;
+        case OP_ldtlb: ldtlb(c); break;
+        case OP_pref:
+            if ((R[N] & 0xfc000000) == 0xe0000000)
+                store_queue_flush(c, R[N]);
+            break;
+        case OP_ldc_sr: case OP_ldc_gbr: case OP_ldc_vbr: case OP_ldc_ssr: case OP_ldc_spc: case OP_ldc_sgr:
+        case OP_ldc_dbr: case OP_ldc_bank: case OP_lds_mach: case OP_lds_macl: case OP_lds_pr: case OP_lds_fpul:
+        case OP_lds_fpscr:
+            ldc(c, i, R[N]);
+            break;
+        case OP_ldcl_sr: case OP_ldcl_gbr: case OP_ldcl_vbr: case OP_ldcl_ssr: case OP_ldcl_spc: case OP_ldcl_sgr:
+        case OP_ldcl_dbr: case OP_ldcl_bank: case OP_ldsl_mach: case OP_ldsl_macl: case OP_ldsl_pr:
+        case OP_ldsl_fpul: case OP_ldsl_fpscr:
+            x = load(c, R[N], 4);
+            R[N] += 4;
+            ldc(c, i, x);
+            break;
+        case OP_stc_sr: case OP_stc_gbr: case OP_stc_vbr: case OP_stc_ssr: case OP_stc_spc: case OP_stc_sgr:
+        case OP_stc_dbr: case OP_stc_bank: case OP_sts_mach: case OP_sts_macl: case OP_sts_pr: case OP_sts_fpul:
+        case OP_sts_fpscr:
+            R[N] = stc(c, i);
+            break;
+        case OP_stcl_sr: case OP_stcl_gbr: case OP_stcl_vbr: case OP_stcl_ssr: case OP_stcl_spc: case OP_stcl_sgr:
+        case OP_stcl_dbr: case OP_stcl_bank: case OP_stsl_mach: case OP_stsl_macl: case OP_stsl_pr:
+        case OP_stsl_fpul: case OP_stsl_fpscr:
+            store(c, R[N] - 4, 4, stc(c, i));
+            R[N] -= 4;
+            break;
+        default:
+            c->effects++;
+            fpu_execute(c, i);
+        }
+        c->tick++;
+        c->instructions++;
+        if (__builtin_expect(c->in_slot, 0)) {
+            c->in_slot = false;
+            target = c->slot_target;
+            goto arrive;
+        }
+        c->pc += 2;
+        if (__builtin_expect(c->stop | single, 0))
+            return;
+        continue;
+
+    delayed:
+        c->tick++;
+        c->instructions++;
+        c->slot_target = target;
+        c->pc += 2;
+        c->in_slot = true;
+        i = fetch(c, c->pc);
+        goto execute;
+
+    taken:
+        c->tick++;
+        c->instructions++;
+    arrive:
+        x = c->pc; /* of the branch, or of its slot */
+        c->pc = target;
+        if (x - target <= 64 && c->skip_loops && !single)
+            loop_arrival(c);
+        if (__builtin_expect(c->stop | single, 0))
+            return;
+    }
+}

@@ -1,0 +1,179 @@
+/* The kernel's insides: control blocks, the tables the configurator generates, and what the groups offer
+ * each other. Names ending in _ini are constants from the configuration, those ending in _cb are the state. */
+#ifndef IMPL_H
+#define IMPL_H
+
+#include "cpu.h"
+#include "kernel.h"
+
+/* Doubly linked ring; an empty one links to itself. */
+typedef struct queue {
+    struct queue *next, *prev;
+} QUEUE;
+
+static inline void queue_init(QUEUE *q)
+{
+    q->next = q->prev = q;
+}
+
+static inline BOOL queue_empty(const QUEUE *q)
+{
+    return q->next == q;
+}
+
+static inline void queue_insert(QUEUE *before, QUEUE *entry)
+{
+    entry->next = before;
+    entry->prev = before->prev;
+    before->prev->next = entry;
+    before->prev = entry;
+}
+
+static inline void queue_remove(QUEUE *entry)
+{
+    entry->prev->next = entry->next;
+    entry->next->prev = entry->prev;
+}
+
+/* Something due at a system time (time.c). */
+typedef struct {
+    QUEUE link;
+    SYSTIM due;
+    void (*run)(void *argument); /* called in the tick, CPU locked */
+    void *argument;
+} EVENT;
+
+/* Tasks (task.c). */
+typedef struct {
+    ATR attribute;
+    VP_INT exinf;
+    void (*entry)(VP_INT);
+    PRI priority;
+    SIZE stack_size;
+    char *stack;
+} TASK_INI;
+
+enum task_state { DORMANT = 0, RUNNABLE = 1, WAITING = 2, SUSPENDED = 4 }; /* WAITING|SUSPENDED is legal */
+enum wait_kind { WAIT_SLEEP, WAIT_DELAY, WAIT_SEM, WAIT_FLG, WAIT_SEND, WAIT_RECEIVE };
+
+typedef struct task {
+    QUEUE link;           /* in the ready queue of its priority, or in an object's wait queue */
+    VP sp;                /* entry.S: offset 8 */
+    void (*resume)(void); /* entry.S: offset 12 */
+    const TASK_INI *ini;
+    UB state, wait_kind, activations, wakeups, suspensions;
+    BOOL queued;    /* waits in an object's queue, which is in the order of ... */
+    BOOL by_priority; /* ... priority, or arrival */
+    PRI priority;
+    ER result;      /* of the wait */
+    BOOL timed;     /* timeout is in the time queue */
+    EVENT timeout;
+    FLGPTN pattern; /* event flag: waited for, then released with */
+    MODE mode;
+    VP_INT data;    /* data queue: sent or received */
+} TASK;
+
+extern TASK *runtsk;    /* NULL while idle */
+extern TASK *schedtsk;  /* highest runnable task, NULL if none */
+extern UW dspdis;       /* dispatching disabled */
+
+void task_init(void);
+void make_ready(TASK *task);        /* into the ready queue; state becomes RUNNABLE */
+void leave_ready(TASK *task);       /* out of it; the caller sets the state */
+void set_priority(TASK *task, PRI priority);
+void rotate_ready(PRI priority);
+ER task_of(ID id, BOOL self_allowed, TASK **task); /* E_OK or E_ID */
+
+/* Waiting (wait.c). All called with the CPU locked. */
+typedef struct {
+    QUEUE waiting; /* first member of every object a task can wait for */
+} OBJECT;
+void wait_start(enum wait_kind kind, OBJECT *object, BOOL by_priority, TMO tmout);
+void wait_end(TASK *task, ER result); /* stops waiting; runnable unless suspended */
+ER wait_here(UW sr);                  /* dispatches, unlocks, answers the result of the wait */
+
+/* Contexts. In a task with the CPU unlocked; in a handler with it unlocked; in either. */
+static inline BOOL in_handler(void)
+{
+    return interrupt_nest != 0;
+}
+
+static inline BOOL cpu_locked(void)
+{
+    return (get_sr() & SR_IMASK) == SR_IMASK;
+}
+
+#define TASK_CONTEXT (!in_handler() && !cpu_locked())
+#define HANDLER_CONTEXT (in_handler() && !cpu_locked())
+#define MAY_WAIT (TASK_CONTEXT && !dspdis)
+
+/* End of a service call that may have made another task the highest. */
+static inline ER finish(UW sr, ER result)
+{
+    if (runtsk != schedtsk && !in_handler() && !dspdis)
+        dispatch();
+    unlock(sr);
+    return result;
+}
+
+/* Time (time.c). after: ms from now, at least; EVENT not in the queue. */
+extern SYSTIM now;
+void time_init(void);
+void event_after(EVENT *event, RELTIM after);
+void event_at(EVENT *event, SYSTIM due);
+void event_cancel(EVENT *event);
+
+/* Semaphores, event flags, data queues, cyclic handlers. */
+typedef struct {
+    ATR attribute;
+    UINT initial, maximum;
+} SEM_INI;
+typedef struct {
+    ATR attribute;
+    FLGPTN initial;
+} FLG_INI;
+typedef struct {
+    ATR attribute;
+    UINT capacity;
+    VP_INT *buffer;
+} DTQ_INI;
+typedef struct {
+    ATR attribute;
+    VP_INT exinf;
+    void (*handler)(VP_INT);
+    RELTIM period, phase;
+} CYC_INI;
+void semaphore_init(void);
+void eventflag_init(void);
+void dataqueue_init(void);
+void cyclic_init(void);
+
+/* Interrupts (interrupt.c). */
+typedef struct {
+    INHNO code; /* INTEVT */
+    void (*handler)(void);
+} INH_INI;
+void interrupt_init(void);
+
+/* Initialisation routines. */
+typedef struct {
+    VP_INT exinf;
+    void (*routine)(VP_INT);
+} ATT_INI;
+
+/* kernel_cfg.c, generated; the *_count are the highest IDs. */
+extern const TASK_INI task_ini[];
+extern const SEM_INI sem_ini[];
+extern const FLG_INI flg_ini[];
+extern const DTQ_INI dtq_ini[];
+extern const CYC_INI cyc_ini[];
+extern const INH_INI inh_ini[];
+extern const ATT_INI att_ini[];
+extern const INT task_count, sem_count, flg_count, dtq_count, cyc_count, inh_count, att_count;
+extern TASK task_cb[];
+
+void idle(void) __attribute__((noreturn));
+void console_init(void);
+void panic(const char *format, ...) __attribute__((noreturn)); /* polled over SCIF0, then stops */
+
+#endif
