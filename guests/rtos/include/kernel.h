@@ -79,6 +79,7 @@ BOOL sns_dpn(void);
 
 /* serial.c, an extension: SCIF0 as the console. */
 void console_write(const char *text, SIZE size); /* waits by dly_tsk while the FIFO is full; task context */
+void console_receive(void);                      /* lets SCIF0 raise RXI, for an initialisation routine */
 void print(const char *format, ...);             /* one line at most 96 characters; %d %u %x %s */
 
 #endif

@@ -12,13 +12,49 @@
     .section .text.start, "ax"
     .global _start
 _start:
-    mov.l   5f, r15
-    mov.l   6f, r0
+    mov.l   sr_start, r0
+    ldc     r0, sr              ! bank 0; BL stays until there are vectors
+    mov.l   ccr, r1
+    mov.l   @r1, r0
+    mov.w   ccr_enabled, r2
+    tst     r2, r0
+    bf      started             ! the caches are on: leave them, they may hold another guest's data
+    mova    uncached, r0
+    mov.l   p2, r2
+    or      r2, r0
+    mov.w   ccr_enable, r2
+    jmp     @r0                 ! CCR is to be written by code that is not cached
+     nop
+    .balign 4
+uncached:
+    mov.l   r2, @r1
+    mov.l   @r1, r0
+    mov.l   started_at, r0
+    icbi    @r0
+    jmp     @r0
+     nop
+started:
+    mov.l   bss, r0
+    mov.l   bss_end, r1
+    mov     #0, r2
+1:  mov.l   r2, @-r1
+    cmp/hi  r0, r1
+    bt      1b
+    mov.l   stack, r15
+    mov.l   start, r0
     jmp     @r0                 ! never returns
      nop
     .balign 4
-5:  .long   interrupt_stack_end
-6:  .long   kernel_start
+sr_start:    .long SR_MD | SR_BL | SR_IMASK
+ccr:         .long CCN_CCR
+p2:          .long 0x20000000
+started_at:  .long started
+bss:         .long __bss_start
+bss_end:     .long __bss_end
+stack:       .long interrupt_stack_end
+start:       .long kernel_start
+ccr_enabled: .word 0x101        ! ICE, OCE
+ccr_enable:  .word 0x90d        ! ICI, ICE, OCI, CB, OCE
 
     .balign 0x100               ! VBR needs no alignment; the vectors lie at fixed offsets from it
     .global vectors

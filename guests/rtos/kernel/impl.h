@@ -62,15 +62,15 @@ typedef struct task {
     void (*resume)(void); /* entry.S: offset 12 */
     const TASK_INI *ini;
     UB state, wait_kind, activations, wakeups, suspensions;
-    BOOL queued;    /* waits in an object's queue, which is in the order of ... */
-    BOOL by_priority; /* ... priority, or arrival */
+    BOOL by_priority;      /* the object's queue is in the order of priority, else of arrival */
+    struct object *object; /* waited for in its queue, or NULL */
     PRI priority;
-    ER result;      /* of the wait */
-    BOOL timed;     /* timeout is in the time queue */
+    ER result;             /* of the wait */
+    BOOL timed;            /* timeout is in the time queue */
     EVENT timeout;
-    FLGPTN pattern; /* event flag: waited for, then released with */
+    FLGPTN pattern;        /* event flag: waited for, then released with */
     MODE mode;
-    VP_INT data;    /* data queue: sent or received */
+    VP_INT data;           /* data queue: sent or received */
 } TASK;
 
 extern TASK *runtsk;    /* NULL while idle */
@@ -85,11 +85,12 @@ void rotate_ready(PRI priority);
 ER task_of(ID id, BOOL self_allowed, TASK **task); /* E_OK or E_ID */
 
 /* Waiting (wait.c). All called with the CPU locked. */
-typedef struct {
+typedef struct object {
     QUEUE waiting; /* first member of every object a task can wait for */
 } OBJECT;
 void wait_start(enum wait_kind kind, OBJECT *object, BOOL by_priority, TMO tmout);
 void wait_end(TASK *task, ER result); /* stops waiting; runnable unless suspended */
+void wait_requeue(TASK *task);        /* its priority has changed */
 ER wait_here(UW sr);                  /* dispatches, unlocks, answers the result of the wait */
 
 /* Contexts. In a task with the CPU unlocked; in a handler with it unlocked; in either. */
@@ -117,7 +118,8 @@ static inline ER finish(UW sr, ER result)
 }
 
 /* Time (time.c). after: ms from now, at least; EVENT not in the queue. */
-extern SYSTIM now;
+extern SYSTIM now; /* since the start, not moved by set_tim */
+extern UW tick_sr; /* SR to unlock with in what the tick runs */
 void time_init(void);
 void event_after(EVENT *event, RELTIM after);
 void event_at(EVENT *event, SYSTIM due);
@@ -143,6 +145,22 @@ typedef struct {
     void (*handler)(VP_INT);
     RELTIM period, phase;
 } CYC_INI;
+typedef struct {
+    OBJECT object;
+    UINT count;
+} SEM;
+typedef struct {
+    OBJECT object;
+    FLGPTN pattern;
+} FLG;
+typedef struct {
+    OBJECT object;
+    UINT count, first;
+} DTQ;
+typedef struct {
+    EVENT event;
+    BOOL started;
+} CYC;
 void semaphore_init(void);
 void eventflag_init(void);
 void dataqueue_init(void);
@@ -154,6 +172,7 @@ typedef struct {
     void (*handler)(void);
 } INH_INI;
 void interrupt_init(void);
+void interrupt_define(INHNO code, void (*handler)(void)); /* also sets the line's level and unmasks it */
 
 /* Initialisation routines. */
 typedef struct {
@@ -171,8 +190,13 @@ extern const INH_INI inh_ini[];
 extern const ATT_INI att_ini[];
 extern const INT task_count, sem_count, flg_count, dtq_count, cyc_count, inh_count, att_count;
 extern TASK task_cb[];
+extern SEM sem_cb[];
+extern FLG flg_cb[];
+extern DTQ dtq_cb[];
+extern CYC cyc_cb[];
 
 void idle(void) __attribute__((noreturn));
+void halt(void) __attribute__((noreturn)); /* takes no interrupt any more */
 void console_init(void);
 void panic(const char *format, ...) __attribute__((noreturn)); /* polled over SCIF0, then stops */
 

@@ -47,21 +47,10 @@ void set_priority(TASK *task, PRI priority)
         leave_ready(task);
         task->priority = priority;
         make_ready(task);
-        choose();
     } else {
         task->priority = priority;
-        if (task->queued && task->by_priority) {
-            QUEUE *place = task->link.next;
-            OBJECT *object; /* the ring's head is the only entry that is not a task: found by going round */
-            queue_remove(&task->link);
-            while ((UW)place >= (UW)&task_cb[0] && (UW)place < (UW)&task_cb[task_count])
-                place = place->next;
-            object = (OBJECT *)place;
-            for (place = object->waiting.next; place != &object->waiting; place = place->next)
-                if (((TASK *)place)->priority > priority)
-                    break;
-            queue_insert(place, &task->link);
-        }
+        if (task->object && task->by_priority)
+            wait_requeue(task);
     }
 }
 
@@ -88,7 +77,8 @@ static void activate(TASK *task)
 {
     task->priority = task->ini->priority;
     task->wakeups = task->suspensions = 0;
-    task->queued = task->timed = FALSE;
+    task->object = NULL;
+    task->timed = FALSE;
     task->sp = task->ini->stack + task->ini->stack_size;
     task->resume = first_run;
     make_ready(task);

@@ -8,6 +8,16 @@ static void timed_out(void *task)
     wait_end(waiting, waiting->wait_kind == WAIT_DELAY ? E_OK : E_TMOUT);
 }
 
+static void enqueue(TASK *task)
+{
+    QUEUE *head = &task->object->waiting, *place = head;
+    if (task->by_priority)
+        for (place = head->next; place != head; place = place->next)
+            if (((TASK *)place)->priority > task->priority)
+                break;
+    queue_insert(place, &task->link);
+}
+
 void wait_start(enum wait_kind kind, OBJECT *object, BOOL by_priority, TMO tmout)
 {
     TASK *task = runtsk;
@@ -15,15 +25,9 @@ void wait_start(enum wait_kind kind, OBJECT *object, BOOL by_priority, TMO tmout
     task->state = WAITING;
     task->wait_kind = kind;
     task->by_priority = by_priority;
-    task->queued = object != NULL;
-    if (object) {
-        QUEUE *place = &object->waiting;
-        if (by_priority)
-            for (place = place->next; place != &object->waiting; place = place->next)
-                if (((TASK *)place)->priority > task->priority)
-                    break;
-        queue_insert(place, &task->link);
-    }
+    task->object = object;
+    if (object)
+        enqueue(task);
     task->timed = tmout != TMO_FEVR;
     if (task->timed) {
         task->timeout.run = timed_out;
@@ -32,13 +36,20 @@ void wait_start(enum wait_kind kind, OBJECT *object, BOOL by_priority, TMO tmout
     }
 }
 
+void wait_requeue(TASK *task)
+{
+    queue_remove(&task->link);
+    enqueue(task);
+}
+
 void wait_end(TASK *task, ER result)
 {
-    if (task->queued)
+    if (task->object)
         queue_remove(&task->link);
     if (task->timed)
         event_cancel(&task->timeout);
-    task->queued = task->timed = FALSE;
+    task->object = NULL;
+    task->timed = FALSE;
     task->result = result;
     if (task->state & SUSPENDED)
         task->state = SUSPENDED;
