@@ -141,8 +141,9 @@ vectors:
     mov.l   r0, @(TCB_RESUME,r1)
 away:
     mov.l   sr_locked, r0
+    ldc     r0, sr              ! bank 0, BL=0, IMASK=15; not allowed in a delay slot
     bra     dispatch_away
-     ldc    r0, sr              ! bank 0, BL=0, IMASK=15
+     nop
 
     .balign 4
 resume_interrupted:
