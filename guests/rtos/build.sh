@@ -20,6 +20,16 @@ flags="-m4a-nofpu -ml -O2 -g0 -std=gnu11 -Wall -Wextra -Werror -ffreestanding -f
     -fno-asynchronous-unwind-tables -I../include"
 ldflags="-m4a-nofpu -ml -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack,-z,max-page-size=4096,--no-warn-rwx-segments"
 
+# The unmended compiler drops the comparison of this loop and builds guests that do nothing.
+cat >"$work/probe.c" <<'EOF'
+int g(char **);
+int n(char **p) { while (*p) ++p; return g(p); }
+EOF
+if ! "$cc" -m4a-nofpu -ml -O2 -S -o - "$work/probe.c" | grep -q 'tst'; then
+    echo "build.sh: $2 generates wrong code: the pass sh_treg_combine is on, its plugin is missing or has no effect" >&2
+    exit 2
+fi
+
 # link ELF OBJECTFOLDER FLAGS... -- SOURCES: objects are named by their source, so that no temporary name of
 # the compiler gets into the symbol table.
 link() {
@@ -58,3 +68,4 @@ application() {
 
 application demo demo
 application late demo -DLATE
+application selftest selftest
