@@ -18,7 +18,7 @@
 #define REG16(address) (*(volatile unsigned short *)(address))
 #define REG32(address) (*(volatile unsigned long *)(address))
 
-/* SCIF0: 64-byte FIFOs. Bit rate = Pck / (32 * (BRR + 1)) with SMR.CKS = 0 and Pck = 33.33 MHz:
+/* SCIF0. Bit rate = Pck / (32 * (BRR + 1)) with SMR.CKS = 0 and Pck = 33.33 MHz:
  * BRR 8 gives 115,741 bit/s, 0.5 % above 115,200. */
 #define SCIF0_SMR REG16(0xffe00000)
 #define SCIF0_BRR REG8(0xffe00004)
@@ -30,7 +30,7 @@
 #define SCIF0_TFDR REG16(0xffe0001c) /* characters in the transmit FIFO */
 #define SCIF0_RFDR REG16(0xffe00020) /* characters in the receive FIFO */
 #define SCIF0_LSR REG16(0xffe00028)
-#define SCIF_FIFO 64
+#define SCIF_FIFO 16 /* characters a FIFO holds at least: larger ones of the family work too */
 #define BRR_115200 8
 #define SCR_RIE 0x40
 #define SCR_TE 0x20

@@ -129,9 +129,7 @@ def tables(config: Config) -> str:
             f'"{call.name}: priority out of range");',
             f'_Static_assert(({size}) >= 256, "{call.name}: stack below 256 bytes");',
         ]
-        rows["task"].append(
-            f"{{{attribute}, (VP_INT)({exinf}), {entry}, {priority}, (({size}) + 3) & ~3u, {place}}}"
-        )
+        rows["task"].append(f"{{{attribute}, (VP_INT)({exinf}), {entry}, {priority}, (({size}) + 3) & ~3u, {place}}}")
     for call in config.calls["sem"]:
         attribute, initial, maximum = call.values
         out.append(

@@ -70,7 +70,7 @@ class Board:
             return len(self.sent)
         if address == 0xFFE00010:
             tend = not self.sent
-            return self.rdf * 2 | (len(self.sent) <= 32) * 0x20 | tend * 0x40
+            return self.rdf * 2 | (len(self.sent) <= 8) * 0x20 | tend * 0x40
         if address == 0xFFE00014:
             return self.received.popleft() if self.received else 0
         return self.registers.get(address, 0)
@@ -78,7 +78,7 @@ class Board:
     def write(self, tick: int, address: int, size: int, value: int) -> None:
         self.catch_up(tick)
         if address == 0xFFE0000C:
-            assert len(self.sent) < 64, f"transmit FIFO overrun at tick {tick}"
+            assert len(self.sent) < 16, f"transmit FIFO overrun at tick {tick}"
             self.output.append(value)
             self.sent.append(max(tick, self.sent[-1] if self.sent else 0) + CHARACTER)
         elif address == 0xFFE00010:

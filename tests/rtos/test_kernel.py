@@ -1,0 +1,103 @@
+"""The kernel running on the least board: self test, demonstration, nesting, idling, faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from board import Board
+
+SECOND = 400_000_000
+KINDS = ("bare", "spumone")
+
+
+def start(elves: Path, app: str, kind: str) -> Board:
+    return Board(elves / f"rtos-{app}-{kind}.elf", spumone=kind == "spumone")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_service_call_passes_its_self_test(elves: Path, kind: str) -> None:
+    board = start(elves, "selftest", kind)
+    board.run(5 * SECOND, stop=b" failed\r\n")
+    assert board.output.decode().splitlines()[1:] == ["selftest: 378 passed, 0 failed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_demo_reports_each_second_and_counts_characters(elves: Path, kind: str) -> None:
+    board = start(elves, "demo", kind)
+    board.input.extend((SECOND // 10 * i, ord("a")) for i in range(1, 6))
+    board.run(SECOND * 5 // 2)
+    assert board.output.decode().splitlines() == [
+        "rtos: ready",
+        "rtos: t=1 s periodic=100 rx=5 q=10",
+        "rtos: t=2 s periodic=200 rx=5 q=20",
+    ]
+
+
+def test_periodic_job_runs_every_ten_milliseconds(elves: Path) -> None:
+    board = start(elves, "demo", "bare")
+    board.core.set_breakpoints([board.symbols["periodic_job"]])
+    starts = []
+    while len(starts) < 5:
+        assert board.run(SECOND).startswith("breakpoint")
+        starts.append(board.core.tick)
+        assert board.core.step().reason != "reset"
+    periods = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    assert all(abs(period - 4_000_032) < 200 for period in periods), periods
+
+
+def test_character_interrupts_a_job_in_progress(elves: Path) -> None:
+    """The late job holds level 11 for 11 ms; a character at level 12 is taken inside it."""
+    board = start(elves, "late", "bare")
+    board.core.set_breakpoints([board.symbols["serial_rx_handler"]])
+    arrival = int(0.505 * SECOND)
+    board.input.append((arrival, ord("a")))
+    assert board.run(SECOND).startswith("breakpoint")
+    assert 0 < board.core.tick - arrival < 100
+    assert board.core.read(board.symbols["interrupt_nest"] & 0x1FFFFFFF, 4) == b"\2\0\0\0"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_imask_never_falls_below_the_floor(elves: Path, kind: str) -> None:
+    floor = 7 if kind == "spumone" else 0
+    board = start(elves, "demo", kind)
+    board.run(SECOND // 20)
+    lowest = 15
+    for _ in range(20_000):
+        if board.core.tick >= board.next_event(1 << 60):
+            board.catch_up(board.core.tick)
+        done = board.core.step()
+        if done.reason == "sleep" or board.core.sleeping:
+            board.run(board.next_event(1 << 60) + 1)
+        elif done.reason == "interrupt":
+            board.core.accept()
+        elif done.reason == "trap":
+            board.call()
+        lowest = min(lowest, board.core.state()["sr"] >> 4 & 15)
+    assert lowest == floor
+
+
+def test_idle_loop_sleeps_with_interrupts_blocked(elves: Path) -> None:
+    board = start(elves, "demo", "bare")
+    board.run(SECOND // 10 + 1000)
+    assert board.core.sleeping
+    assert board.core.state()["sr"] == 0x50000000  # MD, BL, IMASK=0
+
+
+def test_fault_is_reported_and_stops_the_kernel(elves: Path) -> None:
+    board = start(elves, "demo", "bare")
+    board.run(SECOND // 10)
+    board.core.sleeping = False
+    board.core.set_state({"sr": 0x40000000, "pc": 0x0BADF00C, "pr": 0x8E001234})
+    board.run(SECOND)
+    last = board.output.decode().splitlines()[-1]
+    assert last.startswith("rtos: exception EXPEVT 0x180 SPC 0xbadf00c PR 0x8e001234 SP 0x8e0")
+    assert last.endswith("; stopped")
+    assert board.core.sleeping
+
+
+def test_hello_speaks_and_wild_resets(elves: Path) -> None:
+    hello = Board(elves / "hello.elf")
+    hello.run(SECOND // 10)
+    assert hello.output == b"hello: SH-4A is running\r\n"
+    assert Board(elves / "wild.elf").run(SECOND // 10).startswith("reset: ")
