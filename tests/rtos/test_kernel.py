@@ -101,3 +101,23 @@ def test_hello_speaks_and_wild_resets(elves: Path) -> None:
     hello.run(SECOND // 10)
     assert hello.output == b"hello: SH-4A is running\r\n"
     assert Board(elves / "wild.elf").run(SECOND // 10).startswith("reset: ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_character_is_taken_at_any_instruction_of_a_tick(elves: Path, kind: str) -> None:
+    """Arrivals swept over a tick with job, data queue and task: entry, critical sections, dispatch, way to sleep."""
+    whole = start(elves, "demo", kind)
+    whole.run(SECOND // 2)
+    tick = [t for t, code in whole.accepted if code == 0xE00][19]  # the tenth job
+    worst = 0
+    for offset in range(-40, 900, 3):
+        board = start(elves, "demo", kind)
+        board.core.set_breakpoints([board.symbols["serial_rx_handler"]])
+        board.input.append((tick + offset, ord("a")))
+        assert board.run(tick + 1_000_000).startswith("breakpoint"), offset
+        worst = max(worst, board.core.tick - tick - offset)
+        board.core.step()
+        board.run(tick + 1_900_000)
+        assert board.core.sleeping
+        assert board.core.read(board.symbols["rx_count"] & 0x1FFFFFFF, 4) == b"\1\0\0\0"
+    assert 100 < worst < 200  # the longest critical section: the tick's
