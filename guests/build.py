@@ -1,168 +1,82 @@
-"""Builds the guests from source into a cache keyed by the content of their inputs.
+"""Recipes of the guests: what is built from which sources, with which commands (``guests/stages.py`` caches).
 
-    python -m guests.build NAME...        NAME: toolchain rtos linux linux-bare linux-r2d, or all
+    python -m guests.build NAME...        NAME: rtos linux linux-bare linux-r2d toolchain, or all
 
-Each stage is a folder ``<cache>/<stage>-<key>`` whose key is the SHA-256 of the stage's inputs (recipe
-files, versions, keys of the stages it uses). A stage that exists is not built again. Bytes do not depend
-on when or where they are built. The cache is ``.cache/guests`` in the project, or $COSIM_CACHE.
+The bytes of a guest depend on its sources, the recipe and the compiler, not on when or where it is built.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from guests import stages
+from guests.stages import BuildError, Stage, cache, output
+
 HERE = Path(__file__).resolve().parent
+LINUX = HERE / "linux"
 CROSS = "sh4-linux-gnu-"
 GCC = CROSS + "gcc-12"
-EPOCH = "1700000000"
 LINUX_TAR = Path("/usr/src/linux-source-6.1.tar.xz")
-SOURCES = {"musl": "1.2.3-1", "busybox": "1:1.35.0-4+deb12u1", "stress": "1.0.7-1"}
+SOURCES = {"musl": "1.2.3", "busybox": "1.35.0", "stress": "1.0.7"}
 GUESTS = ("rtos", "linux", "linux-bare", "linux-r2d")
 
+# The unmended compiler drops load and comparison of this loop.
+PROBE = "int g(char **);\nint n(char **p) { while (*p) ++p; return g(p); }\n"
 
-class BuildError(Exception):
-    """A stage failed; the text names the stage, the command and the log."""
+# Compiles against musl's headers and links its start files; "$0" keeps the cache movable.
+MUSL_CC = """#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+cc="$here/../@TOOLCHAIN@/cc"
+gcc=$("$cc" -m4 -ml -print-libgcc-file-name)
+link=1
+for word in "$@"; do case "$word" in -c|-S|-E|-M|-MM|-r|-Wl,-r) link=0;; esac; done
+flags="-m4 -ml -fno-pic -no-pie -nostdinc -isystem $here/include -isystem $here/../@TREE@/headers/include"
+flags="$flags -isystem $(dirname "$gcc")/include -Wl,--build-id=none"
+if [ $link = 0 ]; then exec "$cc" $flags "$@"; fi
+exec "$cc" $flags -static -nostdlib "$here/lib/crt1.o" "$here/lib/crti.o" "$@" \\
+    -L"$here/lib" -Wl,--start-group -lc -lruntime -Wl,--end-group "$here/lib/crtn.o"
+"""
 
+# Members of libgcc.a written in assembly. The others, in C, come from the unmended compiler: linux/runtime.c.
+LIBGCC_ASSEMBLY = ["ashiftrt", "ashiftrt_n", "ashiftlt", "lshiftrt", "movmem", "movmem_i4", "mulsi3", "sdivsi3",
+                   "sdivsi3_i4", "udivsi3", "udivsi3_i4", "div_table", "set_fpscr"]  # fmt: skip
 
-@dataclass(frozen=True)
-class Stage:
-    """A built folder and the key that names it."""
-
-    path: Path
-    key: str
-
-
-def cache() -> Path:
-    """Folder of the cache."""
-    return Path(os.environ.get("COSIM_CACHE", HERE.parent / ".cache" / "guests"))
-
-
-def artefact(guest: str, file: str) -> Path:
-    """Path of a built file, e.g. ``artefact("linux", "vmlinux")``. Raises BuildError if not built."""
-    path = cache() / guest / file
-    if not path.exists():
-        raise BuildError(f"guest file {guest}/{file} is not built: run `cosim guests build {guest}`")
-    return path
-
-
-class Builder:
-    """Builds stages once each, with a line of progress a stage."""
-
-    def __init__(self, progress: Callable[[str], None]) -> None:
-        self.progress = progress
-        self.done: dict[str, Stage] = {}
-        self.env = dict(
-            os.environ,
-            SOURCE_DATE_EPOCH=EPOCH,
-            KBUILD_BUILD_TIMESTAMP="@" + EPOCH,
-            KBUILD_BUILD_USER="cosim",
-            KBUILD_BUILD_HOST="cosim",
-            KCONFIG_NOTIMESTAMP="1",
-            LC_ALL="C",
-            TZ="UTC",
-        )
-        for unwanted in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CFLAGS"):
-            self.env.pop(unwanted, None)
-        self.jobs = f"-j{os.cpu_count() or 1}"
-
-    def build(self, name: str) -> Stage:
-        """The built stage or guest."""
-        if name not in self.done:
-            recipe = RECIPES.get(name)
-            if recipe is None:
-                raise BuildError(f"no guest {name!r}: known are {', '.join(RECIPES)}")
-            self.done[name] = recipe(self)
-            link = cache() / name
-            if link.is_symlink() or link.exists():
-                link.unlink()
-            link.symlink_to(self.done[name].path.name)
-        return self.done[name]
-
-    def stage(self, name: str, inputs: list[object], make: Callable[[Path, Path], None]) -> Stage:
-        """Stage folder, made by ``make(work, out)`` unless a folder of the same key exists."""
-        key = hashlib.sha256(repr([name, *map(_content, inputs)]).encode()).hexdigest()[:16]
-        out = cache() / f"{name}-{key}"
-        if out.exists():
-            return Stage(out, key)
-        started = time.monotonic()
-        self.progress(f"{name}: building")
-        work, fresh = cache() / f"work-{name}", cache() / f"new-{name}"
-        for folder in (work, fresh):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-        self.log = cache() / f"{name}.log"
-        self.log.unlink(missing_ok=True)
-        make(work, fresh)
-        fresh.rename(out)
-        shutil.rmtree(work, ignore_errors=True)
-        self.progress(f"{name}: built in {time.monotonic() - started:.0f} s")
-        return Stage(out, key)
-
-    def run(self, *command: object, cwd: Path, stdin: str | None = None, **env: str) -> None:
-        """Run a command with its output in the stage's log. Raises BuildError."""
-        words = [str(word) for word in command]
-        with self.log.open("ab") as log:
-            log.write(("$ " + " ".join(words) + "\n").encode())
-            log.flush()
-            done = subprocess.run(
-                words, cwd=cwd, env={**self.env, **env}, stdout=log, stderr=subprocess.STDOUT,
-                input=None if stdin is None else stdin.encode(), check=False,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-            )  # fmt: skip
-        if done.returncode:
-            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            raise BuildError(f"`{' '.join(words)}` failed ({done.returncode}); log {self.log}:\n{tail}")
+# Of the kernel source, what no SH-4 build reads.
+NOT_UNPACKED = ["drivers/gpu/drm/amd/*.h", "Documentation/*/*", "tools/testing/*", "tools/perf/*", "sound/*.c"]
 
 
-def _content(item: object) -> object:
-    if isinstance(item, Stage):
-        return item.key
-    if isinstance(item, Path):
-        if item.is_dir():
-            return [(str(p.relative_to(item)), _content(p)) for p in sorted(item.rglob("*")) if p.is_file()]
-        return hashlib.sha256(item.read_bytes()).hexdigest()
-    return item
-
-
-def _compiler() -> str:
-    if shutil.which(GCC) is None:
-        raise BuildError(f"{GCC} is not installed: run guests/setup_host.sh")
-    return subprocess.run([GCC, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-
-
-def toolchain(b: Builder) -> Stage:
+def toolchain(b: stages.Builder) -> Stage:
     """``cc``: the cross compiler with the plugin that mends it."""
     source = HERE / "toolchain" / "no_treg_combine.cc"
+    versions = [output(GCC, "--version"), output(CROSS + "ld", "--version")]
 
     def make(work: Path, out: Path) -> None:
-        plugin = subprocess.run([GCC, "-print-file-name=plugin"], capture_output=True, text=True, check=True)
-        include = Path(plugin.stdout.strip()) / "include"
+        include = output(GCC, "-print-file-name=plugin") + "/include"
+        if not Path(include, "gcc-plugin.h").exists():
+            raise BuildError("the headers of gcc-12-plugin-dev-sh4-linux-gnu are missing: run guests/setup_host.sh")
         b.run("g++", "-O2", "-fPIC", "-fno-rtti", "-shared", f"-I{include}", source, "-o", out / "mend.so", cwd=work)
         wrapper = out / "cc"
         wrapper.write_text(f'#!/bin/sh\nexec {GCC} -fplugin="$(dirname "$0")/mend.so" "$@"\n')
         wrapper.chmod(0o755)
+        (work / "probe.c").write_text(PROBE)
+        b.run(wrapper, "-m4a-nofpu", "-ml", "-O2", "-S", "probe.c", cwd=work)
+        if "\ttst\t" not in (work / "probe.s").read_text():
+            raise BuildError("toolchain: the plugin has no effect: the loop of probe.c compares nothing")
 
-    return b.stage("toolchain", [source, _compiler(), 2], make)
+    return b.stage("toolchain", [source, versions, PROBE, 4], make)
 
 
-def sources(b: Builder) -> Stage:
-    """Debian source packages, fetched through an apt source list of the cache's own."""
+def sources(b: stages.Builder) -> Stage:
+    """Debian source packages, fetched by apt with a source list of the cache's own; the user's stays."""
 
     def make(work: Path, out: Path) -> None:
-        listing = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)",
-             "Created-By: Packages"], capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        rows = [line.split() for line in listing.stdout.splitlines()]
-        lines = {f"deb-src {r[0]} {r[1]} main" for r in rows if r[1:] == [r[1], "main", "Debian"]}
+        wanted = "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)"
+        targets = output("apt-get", "indextargets", "--format", wanted, "Created-By: Packages")
+        rows = [line.split() for line in targets.splitlines()]
+        lines = {f"deb-src {r[0]} {r[1]} main" for r in rows if r[2:] == ["main", "Debian"]}
         if not lines:
             raise BuildError("apt knows no Debian repository: run `apt-get update`, then build again")
         (work / "sources.list").write_text("\n".join(sorted(lines)) + "\n")
@@ -171,139 +85,143 @@ def sources(b: Builder) -> Stage:
                "-o", f"Dir::State::lists={work}/lists", "-o", "APT::Sandbox::User=root"]  # fmt: skip
         b.run("apt-get", *own, "-qq", "update", cwd=work)
         for name, version in SOURCES.items():
-            upstream = version.split(":")[-1].split("-")[0]
             b.run("apt-get", *own, "-qq", "source", "--download-only", name, cwd=out)
-            if not list(out.glob(f"{name}_{upstream}*")):
-                raise BuildError(f"apt gave no source of {name} {upstream}")
+            if not list(out.glob(f"{name}_{version}-*.dsc")):
+                raise BuildError(f"apt has no source of {name} {version}: Debian 12 (bookworm) has it")
 
     return b.stage("sources", [sorted(SOURCES.items())], make)
 
 
-def _unpack(b: Builder, name: str, work: Path) -> Path:
-    dsc = next(b.build("sources").path.glob(f"{name}_*.dsc"))
+def _source_files(b: stages.Builder, name: str) -> list[Path]:
+    return sorted(b.build("sources").path.glob(f"{name}_*"))
+
+
+def _unpack(b: stages.Builder, name: str, work: Path) -> Path:
+    dsc = next(p for p in _source_files(b, name) if p.suffix == ".dsc")
     b.run("dpkg-source", "--no-check", "-x", dsc, work / name, cwd=work)
     return work / name
 
 
-def linux_tree(b: Builder) -> Stage:
+def linux_tree(b: stages.Builder) -> Stage:
     """The kernel source, and its headers for user land."""
+    if not LINUX_TAR.exists():
+        raise BuildError(f"{LINUX_TAR} (package linux-source-6.1) is missing: run guests/setup_host.sh")
 
     def make(work: Path, out: Path) -> None:
-        b.run("tar", "xf", LINUX_TAR, "-C", work, cwd=work)
+        excluded = [f"--exclude=linux-source-6.1/{path}" for path in NOT_UNPACKED]
+        b.run("tar", "xf", LINUX_TAR, "-C", work, "--wildcards", *excluded, cwd=work)
         (work / "linux-source-6.1").rename(out / "src")
         b.run("make", "-C", out / "src", "ARCH=sh", f"O={work}", f"INSTALL_HDR_PATH={out}/headers",
               "headers_install", cwd=work)  # fmt: skip
 
-    if not LINUX_TAR.exists():
-        raise BuildError(f"{LINUX_TAR} is missing (package linux-source-6.1): run guests/setup_host.sh")
-    return b.stage("linux-tree", [LINUX_TAR.stat().st_size], make)
+    return b.stage("linux-tree", [LINUX_TAR, NOT_UNPACKED], make)
 
 
-def musl(b: Builder) -> Stage:
-    """C library, static, with its ``musl-gcc`` wrapper around the mended compiler."""
-    cc = b.build("toolchain")
+def musl(b: stages.Builder) -> Stage:
+    """C library, static, and ``musl-cc``, the mended compiler that builds with it."""
+    cc, tree, runtime = b.build("toolchain"), b.build("linux-tree"), LINUX / "runtime.c"
 
     def make(work: Path, out: Path) -> None:
         src = _unpack(b, "musl", work)
-        b.run("./configure", "--target=sh4-linux-musl", f"--prefix={out}", "--disable-shared", "--disable-wrapper",
-              f"CC={cc.path}/cc", f"CROSS_COMPILE={CROSS}", "CFLAGS=-Os -m4 -ml", cwd=src)  # fmt: skip
+        flags = f"CFLAGS=-Os -m4 -ml -ffile-prefix-map={src}=."
+        b.run("./configure", "--target=sh4-linux-musl", "--prefix=/", "--disable-shared", "--disable-wrapper",
+              f"CC={cc.path}/cc", f"CROSS_COMPILE={CROSS}", flags, cwd=src)  # fmt: skip
         b.run("make", b.jobs, cwd=src)
-        b.run("make", "install", cwd=src)
+        b.run("make", f"DESTDIR={out}", "install-libs", "install-headers", cwd=src)
+        b.run(cc.path / "cc", "-m4", "-ml", "-O2", "-Wall", "-Werror", "-ffreestanding", "-c", runtime, cwd=work)
+        libgcc = output(GCC, "-m4", "-ml", "-print-libgcc-file-name")
+        members = [f"_{name}.o" for name in LIBGCC_ASSEMBLY]
+        b.run(CROSS + "ar", "x", libgcc, *members, cwd=work)
+        b.run(CROSS + "ar", "rcsD", out / "lib" / "libruntime.a", "runtime.o", *members, cwd=work)
         wrapper = out / "musl-cc"
-        # Compiles against musl's headers and links its start files; "$0" keeps the cache movable.
-        wrapper.write_text(MUSL_CC.replace("@CC@", f"../{cc.path.name}/cc").replace("@LINUX@", "../linux-tree/headers/include"))
+        wrapper.write_text(MUSL_CC.replace("@TOOLCHAIN@", cc.path.name).replace("@TREE@", tree.path.name))
         wrapper.chmod(0o755)
 
-    return b.stage("musl", [b.build("sources"), cc, MUSL_CC, 1], make)
+    return b.stage("musl", [_source_files(b, "musl"), cc, tree, runtime, LIBGCC_ASSEMBLY, MUSL_CC, 3], make)
 
 
-MUSL_CC = """#!/bin/sh
-here=$(cd "$(dirname "$0")" && pwd)
-cc="$here/@CC@"
-gcc=$("$cc" -m4 -ml -print-libgcc-file-name)
-link=1
-for word in "$@"; do case "$word" in -c|-S|-E|-M|-MM|-r|-Wl,-r) link=0;; esac; done
-flags="-m4 -ml -fno-pic -no-pie -nostdinc -isystem $here/include -isystem $here/@LINUX@ -isystem $(dirname "$gcc")/include"
-if [ $link = 0 ]; then exec "$cc" $flags "$@"; fi
-exec "$cc" $flags -static -nostdlib "$here/lib/crt1.o" "$here/lib/crti.o" "$@" \\
-    -L"$here/lib" -Wl,--start-group -lc "$gcc" -Wl,--end-group "$here/lib/crtn.o"
-"""
-
-
-def busybox(b: Builder) -> Stage:
+def busybox(b: stages.Builder) -> Stage:
     """Static busybox with the applets of ``linux/busybox.fragment``."""
-    libc, tree, fragment = b.build("musl"), b.build("linux-tree"), HERE / "linux" / "busybox.fragment"
+    libc, fragment = b.build("musl"), LINUX / "busybox.fragment"
 
     def make(work: Path, out: Path) -> None:
         src = _unpack(b, "busybox", work)
         b.run("make", "allnoconfig", cwd=src)
+        # busybox's kconfig knows no KCONFIG_ALLCONFIG and keeps the first of two lines.
         wanted = dict(line.split("=", 1) for line in fragment.read_text().splitlines() if "=" in line)
-        wanted["CONFIG_CROSS_COMPILER_PREFIX"] = f'"{CROSS}"'
         config = src / ".config"
         kept = [line for line in config.read_text().splitlines()
-                if line.replace("# ", "").split("=")[0].split(" ")[0] not in wanted]  # fmt: skip
+                if line.removeprefix("# ").split("=")[0].split(" ")[0] not in wanted]  # fmt: skip
         config.write_text("\n".join([*kept, *(f"{k}={v}" for k, v in wanted.items())]) + "\n")
         b.run("make", "oldconfig", cwd=src, stdin="\n" * 2000)
-        b.run("make", b.jobs, f"CC={libc.path}/musl-cc", "SKIP_STRIP=y", "busybox", cwd=src)
+        b.run("make", b.jobs, f"CC={libc.path}/musl-cc", "SKIP_STRIP=y", "busybox", "busybox.links", cwd=src)
         b.run(f"{CROSS}strip", "busybox", "-o", out / "busybox", cwd=src)
-        b.run("make", f"CC={libc.path}/musl-cc", "busybox.links", cwd=src)
         shutil.copy(src / "busybox.links", out)
 
-    return b.stage("busybox", [libc, tree, fragment], make)
+    return b.stage("busybox", [_source_files(b, "busybox"), libc, fragment, 2], make)
 
 
-def stress(b: Builder) -> Stage:
+def stress(b: stages.Builder) -> Stage:
     """The ``stress`` load generator, static."""
     libc = b.build("musl")
-    b.build("linux-tree")
 
     def make(work: Path, out: Path) -> None:
         src = _unpack(b, "stress", work)
-        c = src / "src" / "stress.c"
-        (work / "config.h").write_text('#define PACKAGE "stress"\n#define VERSION "1.0.7"\n')
-        b.run(libc.path / "musl-cc", "-O2", f"-I{work}", "-o", out / "stress", c, "-lm", cwd=work)
+        (work / "config.h").write_text(f'#define PACKAGE "stress"\n#define VERSION "{SOURCES["stress"]}"\n')
+        b.run(libc.path / "musl-cc", "-O2", f"-I{work}", "-o", out / "stress", src / "src" / "stress.c", cwd=work)
         b.run(f"{CROSS}strip", out / "stress", cwd=work)
 
-    return b.stage("stress", [libc], make)
+    return b.stage("stress", [_source_files(b, "stress"), libc, 2], make)
 
 
-def _kernel(b: Builder, name: str, board: str, patched: bool) -> Stage:
+def _initramfs(box: Stage, load: Stage) -> str:
+    """List for gen_init_cpio: busybox with its applets, stress, and the files of ``linux/root``."""
+    folders = ["/proc", "/sys", "/dev", "/tmp", "/bin", "/sbin", "/usr", "/usr/bin", "/usr/sbin", "/etc"]
+    rows = [f"dir {folder} 755 0 0" for folder in folders]
+    rows += ["nod /dev/console 600 0 0 c 5 1", "slink /init /bin/busybox 777 0 0"]
+    rows += [f"file /bin/busybox {box.path}/busybox 755 0 0", f"file /bin/stress {load.path}/stress 755 0 0"]
+    links = (box.path / "busybox.links").read_text().split()
+    rows += [f"slink {link} /bin/busybox 777 0 0" for link in links if link != "/bin/busybox"]
+    root = LINUX / "root"
+    rows += [f"file /{p.relative_to(root)} {p} 644 0 0" for p in sorted(root.rglob("*")) if p.is_file()]
+    return "\n".join(rows) + "\n"
+
+
+def _kernel(b: stages.Builder, name: str, board: str, patches: list[Path]) -> Stage:
     tree, cc, box, load = b.build("linux-tree"), b.build("toolchain"), b.build("busybox"), b.build("stress")
-    patches = sorted((HERE / "linux" / "patches").glob("*.patch")) if patched else []
-    fragments = [HERE / "linux" / "common.fragment", HERE / "linux" / f"{board}.fragment"]
-    init = HERE / "linux" / "init"
+    fragments = [LINUX / "common.fragment", LINUX / f"{board}.fragment"]
 
     def make(work: Path, out: Path) -> None:
-        src = work / "src"
+        src, obj = work / "src", work / "obj"
+        obj.mkdir()
         b.run("cp", "-al", tree.path / "src", src, cwd=work)
         for patch in patches:
             # patch(1) writes a new file, so the linked original stays as it is.
-            b.run("patch", "-p1", "-i", patch, cwd=src)
-        links = (box.path / "busybox.links").read_text().split()
-        rows = ["dir /proc 755 0 0", "dir /sys 755 0 0", "dir /dev 755 0 0", "dir /tmp 1777 0 0", "dir /bin 755 0 0",
-                "dir /sbin 755 0 0", "dir /usr 755 0 0", "dir /usr/bin 755 0 0", "dir /usr/sbin 755 0 0",
-                "dir /etc 755 0 0", "nod /dev/console 600 0 0 c 5 1", "nod /dev/null 666 0 0 c 1 3",
-                f"file /init {init} 755 0 0", f"file /bin/busybox {box.path}/busybox 755 0 0",
-                f"file /bin/stress {load.path}/stress 755 0 0"]  # fmt: skip
-        rows += [f"slink {link} /bin/busybox 777 0 0" for link in links if link != "/bin/busybox"]
-        (work / "initramfs.list").write_text("\n".join(rows) + "\n")
-        config = "".join(f.read_text() for f in fragments)
-        config += f'CONFIG_INITRAMFS_SOURCE="{work}/initramfs.list"\n'
-        (work / "config").write_text(config)
-        common = ["make", "-C", src, f"O={work}/obj", "ARCH=sh", f"CROSS_COMPILE={CROSS}", f"CC={cc.path}/cc"]
-        (work / "obj").mkdir()
-        b.run(*common, f"KCONFIG_ALLCONFIG={work}/config", "allnoconfig", cwd=work)
-        b.run(*common, b.jobs, "vmlinux" if board == "sh2007" else "zImage", cwd=work)
-        obj = work / "obj"
+            b.run("patch", "--fuzz=0", "-p1", "-i", patch, cwd=src)
+        (obj / "initramfs.list").write_text(_initramfs(box, load))
+        (work / "config").write_text("".join(f.read_text() for f in fragments))
+        kbuild = ["make", "-C", src, f"O={obj}", "ARCH=sh", f"CROSS_COMPILE={CROSS}", f"CC={cc.path}/cc"]
+        b.run(*kbuild, f"KCONFIG_ALLCONFIG={work}/config", "allnoconfig", cwd=work)
+        _check_config(fragments, obj / ".config")
+        b.run(*kbuild, b.jobs, "zImage" if board == "r2d" else "vmlinux", cwd=work)
         b.run(f"{CROSS}objcopy", "-R", ".comment", "-g", obj / "vmlinux", out / "vmlinux", cwd=work)
         shutil.copy(obj / ".config", out / "config")
         if board == "r2d":
             shutil.copy(obj / "arch/sh/boot/zImage", out / "zImage")
 
-    return b.stage(name, [tree, cc, box, load, init, patches, fragments, 2], make)
+    return b.stage(name, [tree, cc, box, load, LINUX / "root", patches, fragments, 3], make)
 
 
-def rtos(b: Builder) -> Stage:
+def _check_config(fragments: list[Path], config: Path) -> None:
+    """Kconfig drops what it does not know without a word; a line of ours that is lost is an error."""
+    have = set(config.read_text().splitlines())
+    wanted = [line for f in fragments for line in f.read_text().splitlines() if line.startswith("CONFIG_")]
+    lost = [line for line in wanted if line not in have]
+    if lost:
+        raise BuildError("the kernel's Kconfig did not take: " + ", ".join(lost))
+
+
+def rtos(b: stages.Builder) -> Stage:
     """Our RTOS and the bare programs."""
     cc = b.build("toolchain")
 
@@ -313,7 +231,14 @@ def rtos(b: Builder) -> Stage:
     return b.stage("rtos", [cc, HERE / "rtos", HERE / "bare", HERE / "include"], make)
 
 
-RECIPES: dict[str, Callable[[Builder], Stage]] = {
+class Builder(stages.Builder):
+    """Builds our guests; ``progress`` gets a line of text when a stage starts and when it is done."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        super().__init__(dict(RECIPES), progress)
+
+
+RECIPES: dict[str, Callable[[stages.Builder], Stage]] = {
     "toolchain": toolchain,
     "sources": sources,
     "linux-tree": linux_tree,
@@ -321,24 +246,34 @@ RECIPES: dict[str, Callable[[Builder], Stage]] = {
     "busybox": busybox,
     "stress": stress,
     "rtos": rtos,
-    "linux": lambda b: _kernel(b, "linux", "sh2007", patched=True),
-    "linux-bare": lambda b: _kernel(b, "linux-bare", "sh2007", patched=False),
-    "linux-r2d": lambda b: _kernel(b, "linux-r2d", "r2d", patched=False),
+    "linux": lambda b: _kernel(b, "linux", "sh2007", sorted((LINUX / "patches").glob("*.patch"))),
+    "linux-bare": lambda b: _kernel(b, "linux-bare", "sh2007", []),
+    "linux-r2d": lambda b: _kernel(b, "linux-r2d", "r2d", []),
 }
 
 
-def build(names: list[str], progress: Callable[[str], None]) -> None:
-    """Build guests (``all``: every one a user boots). Raises BuildError."""
-    builder = Builder(progress)
-    cache().mkdir(parents=True, exist_ok=True)
-    for name in GUESTS if names == ["all"] else names:
-        builder.build(name)
+def build(name: str, progress: Callable[[str], None] = lambda line: None) -> dict[str, Path]:
+    """Build a guest or stage, or take it from the cache; returns file name to path.
+
+    ``progress`` gets a line of text when a stage starts and when it is done. Raises BuildError.
+    """
+    return Builder(progress).build(name).files()
+
+
+def artefact(name: str, file: str) -> Path:
+    """Path of a built file, e.g. ``artefact("linux", "vmlinux")``. Raises BuildError if not built."""
+    path = cache() / name / file
+    if not path.exists():
+        raise BuildError(f"guest file {name}/{file} is not built: run `cosim guests build {name}`")
+    return path.resolve()
 
 
 def main(names: list[str]) -> int:
-    """Command line; returns the exit code."""
+    """Command line; data (the files) to stdout, progress to stderr; returns the exit code."""
     try:
-        build(names or ["all"], lambda text: print(f"guests: {text}", file=sys.stderr, flush=True))
+        for name in GUESTS if names in ([], ["all"]) else names:
+            files = build(name, lambda text: print(f"guests: {text}", file=sys.stderr, flush=True))
+            print(*files.values(), sep="\n", flush=True)
     except BuildError as error:
         print(f"guests: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,98 @@
+"""Counts the lines a guest changes to run on SPUMONE, as the paper's Table 3 does.
+
+Linux: per hunk of ``guests/linux/patches/*.patch`` the larger of added and removed lines. RTOS: the lines
+within ``#ifdef SPUMONE`` of ``guests/rtos``, per block the larger of its ``#ifdef`` and its ``#else`` side
+(``#ifndef`` the same way round). Blank lines, comments and the conditionals themselves do not count; a line with
+several statements counts once for each.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'')
+CONDITION = re.compile(r"\s*#\s*(ifdef|ifndef|if|elif|else|endif)\b(.*)")
+
+
+def statements(lines: Iterable[str], hash_comments: bool = False) -> int:
+    """Lines of C, assembly, shell or Kconfig text that count; see the module text."""
+    total, comment = 0, False
+    for line in lines:
+        code = STRING.sub('""', line)
+        if comment:
+            end = code.find("*/")
+            if end < 0:
+                continue
+            code, comment = code[end + 2 :], False
+        code = re.sub(r"/\*.*?\*/", "", code)
+        if "/*" in code:
+            code, comment = code[: code.index("/*")], True
+        code = code.split("//")[0]
+        if hash_comments:
+            code = code.split("#")[0]
+        code = code.strip().rstrip("\\").strip()
+        if code:
+            header = re.match(r"for\s*\(", code)
+            parts = 1 if header else sum(1 for part in code.split(";") if part.strip(" {}"))
+            total += max(1, parts)
+    return total
+
+
+def patch_lines(text: str) -> int:
+    """Changed lines of a unified diff."""
+    total = 0
+    for hunk in re.split(r"^@@.*$", text, flags=re.M)[1:]:
+        body = []
+        for line in hunk.splitlines()[1:]:
+            if not line.startswith((" ", "+", "-")) or line.startswith("--- "):
+                break
+            body.append(line)
+        added = statements(line[1:] for line in body if line[0] == "+")
+        removed = statements(line[1:] for line in body if line[0] == "-")
+        total += max(added, removed)
+    return total
+
+
+def conditional_lines(text: str, name: str = "SPUMONE", hash_comments: bool = False) -> int:
+    """Lines that a source has only because of ``#ifdef name``, ``#if defined(name)`` or their opposites."""
+    total = 0
+    stack: list[list[list[str]] | None] = []
+    for line in text.splitlines():
+        found = CONDITION.match(line)
+        if found is None or found[1] == "elif":
+            for sides in stack:
+                if sides is not None:
+                    sides[-1].append(line)
+            continue
+        if found[1] in ("ifdef", "ifndef", "if"):
+            stack.append([[]] if re.search(rf"\b{name}\b", found[2]) else None)
+        elif found[1] == "else":
+            if stack[-1] is not None:
+                stack[-1].append([])
+        else:
+            sides = stack.pop()
+            # An outer block of the same name has counted these lines already.
+            if sides is not None and not any(outer is not None for outer in stack):
+                total += max(statements(side, hash_comments) for side in sides)
+    return total
+
+
+def count() -> dict[str, int]:
+    """``{"linux": lines, "rtos": lines}``."""
+    patches = sorted((HERE / "linux" / "patches").glob("*.patch"))
+    kinds = {".c", ".h", ".S", ".ld", ".cfg"}
+    sources = [p for p in sorted((HERE / "rtos").rglob("*")) if p.suffix in kinds]
+    return {
+        "linux": sum(patch_lines(p.read_text()) for p in patches),
+        "rtos": sum(conditional_lines(p.read_text()) for p in sources),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(count(), sys.stdout)
+    print()
