@@ -1,0 +1,211 @@
+"""RAM, bus, leases and store queues of the Python core. A mixin of Core.
+
+Loads and stores of RAM go by remembered pages; whatever else happens in an access ends the running block
+(`cut`), so that a changed horizon, line or mapping counts before the next unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cpu_node.python_core.exceptions import Fault
+
+SIZE_MASK = {1: 0xFF, 2: 0xFFFF, 4: 0xFFFFFFFF}
+NEVER = 1 << 62
+
+
+class Lease:
+    """What an address will read, by segments (from_tick, value, step_ticks, step), and what was read."""
+
+    def __init__(self, paddr: int, size: int, expires: int, segments: list[Any]) -> None:
+        self.paddr, self.size, self.expires = paddr, size, expires
+        self.segments = [tuple(s) for s in segments]
+        self.seen = self.last = self.count = 0
+
+    def at(self, t: int) -> tuple[int, int] | None:
+        """(value, tick until which it is constant), None outside the lease."""
+        if not self.segments or not self.segments[0][0] <= t < self.expires:
+            return None
+        k = max(j for j, s in enumerate(self.segments) if s[0] <= t)
+        start, value, step_ticks, step = self.segments[k]
+        end = self.segments[k + 1][0] if k + 1 < len(self.segments) else self.expires
+        if step_ticks:
+            value, end = value + step * ((t - start) // step_ticks), t
+        value &= SIZE_MASK[self.size]
+        self.seen, self.last, self.count = self.seen | value, t, self.count + 1
+        return value, end
+
+
+class Memory:
+    """Accesses. Addresses are 32-bit, sizes 1, 2 or 4 bytes, values unsigned."""
+
+    def in_ram(self: Any, p: int) -> bool:
+        """Whether a physical address is RAM."""
+        return bool(self.ram_base <= p < self.ram_base + self.ram_size)
+
+    def accessors(self: Any) -> tuple[Callable[..., Any], ...]:
+        """ld1 ld2 ld4 st1 st2 st4: the fast accesses, bound to this core's RAM."""
+        reads, writes, code, slow, out = self.reads, self.writes, self.code_lines, self.load, self.store
+        ram1, ram2, ram4 = self.ram, memoryview(self.ram).cast("H"), memoryview(self.ram).cast("I")
+        drop = self.drop_code
+
+        def ld1(v: int) -> int:
+            page = reads.get(v >> 12)
+            return slow(v, 1) if page is None else ram1[page + (v & 0xFFF)]
+
+        def ld2(v: int) -> int:
+            page = reads.get(v >> 12)
+            return slow(v, 2) if page is None or v & 1 else ram2[page + (v & 0xFFF) >> 1]
+
+        def ld4(v: int) -> int:
+            page = reads.get(v >> 12)
+            return slow(v, 4) if page is None or v & 3 else ram4[page + (v & 0xFFF) >> 2]
+
+        def st1(v: int, x: int) -> None:
+            page = writes.get(v >> 12)
+            if page is None:
+                return out(v, 1, x)
+            offset = page + (v & 0xFFF)
+            ram1[offset] = x & 0xFF
+            if code[offset >> 5]:
+                drop(offset, 1)
+
+        def st2(v: int, x: int) -> None:
+            page = writes.get(v >> 12)
+            if page is None or v & 1:
+                return out(v, 2, x)
+            offset = page + (v & 0xFFF)
+            ram2[offset >> 1] = x & 0xFFFF
+            if code[offset >> 5]:
+                drop(offset, 2)
+
+        def st4(v: int, x: int) -> None:
+            page = writes.get(v >> 12)
+            if page is None or v & 3:
+                return out(v, 4, x)
+            offset = page + (v & 0xFFF)
+            ram4[offset >> 2] = x
+            if code[offset >> 5]:
+                drop(offset, 4)
+
+        return ld1, ld2, ld4, st1, st2, st4
+
+    def load(self: Any, v: int, size: int) -> int:
+        """A read by way of translation. Raises Fault."""
+        if v & size - 1:
+            self.address_error(v, "read")
+        p, control = self.translate(v, "read")
+        if self.hook is not None and (got := self.hook("read", p, size, 0)) is not None:
+            return int(got) & SIZE_MASK[size]
+        if control and (own := self.p4_read(p)) is not None:
+            return own & SIZE_MASK[size]
+        if not control and self.in_ram(p):
+            offset = p - self.ram_base
+            return int.from_bytes(self.ram[offset : offset + size], "little")
+        return self.bus_read(p, size)
+
+    def store(self: Any, v: int, size: int, x: int) -> None:
+        """A write by way of translation. Raises Fault."""
+        if v & size - 1:
+            self.address_error(v, "write")
+        p, control = self.translate(v, "write")
+        x &= SIZE_MASK[size]
+        if self.hook is not None and self.hook("write", p, size, x) is not None:
+            return
+        if control:
+            self.cut()
+            if self.p4_write(p, x):
+                self.effects += 1
+                return
+        elif self.in_ram(p):
+            self._write_ram(p - self.ram_base, x.to_bytes(size, "little"))
+            return
+        self.bus_write(p, size, x)
+
+    def _write_ram(self: Any, offset: int, data: bytes) -> None:
+        self.effects += 1
+        self.ram[offset : offset + len(data)] = data
+        if data and any(self.code_lines[offset >> 5 : (offset + len(data) - 1 >> 5) + 1]):
+            self.drop_code(offset, len(data))
+
+    def fetch(self: Any, v: int) -> tuple[int, int | None]:
+        """An instruction word and its RAM offset, None where it cannot be kept decoded. Raises Fault."""
+        if v & 1:
+            self.address_error(v, "fetch")
+        p, _ = self.translate(v, "fetch")
+        if self.hook is not None and (got := self.hook("fetch", p, 2, 0)) is not None:
+            return int(got) & 0xFFFF, None
+        if self.in_ram(p):
+            offset = p - self.ram_base
+            return self.ram[offset] | self.ram[offset + 1] << 8, offset if self.hook is None else None
+        return self.bus_read(p, 2), None
+
+    def bus_read(self: Any, p: int, size: int) -> int:
+        """A read outside RAM: leased, or of the bus."""
+        self.cut()
+        t = self.unit_tick
+        for lease in self.leases:
+            if lease.paddr == p and lease.size == size and (got := lease.at(t)) is not None:
+                self.leased_reads += 1
+                self.loop_limit = min(self.loop_limit, got[1])
+                return int(got[0])
+        self.effects += 1
+        if self.bus is None:
+            return 0
+        return int(self.bus.read(t, p, size)) & SIZE_MASK[size]
+
+    def bus_write(self: Any, p: int, size: int, x: int) -> None:
+        """A write outside RAM."""
+        self.cut()
+        self.effects += 1
+        if self.bus is not None:
+            self.bus.write(self.unit_tick, p, size, x)
+
+    def flush_store_queue(self: Any, v: int) -> None:
+        """PREF of a store queue address: 32 bytes to RAM or to the bus."""
+        self.cut()
+        queue, v = v >> 5 & 1, v & ~31
+        if self.mmucr & 1:
+            p, _ = self._utlb(v, "write")
+            if p >= 0x1C000000:
+                p |= 0xE0000000
+        else:
+            p = v & 0x03FFFFE0 | ((self.qacr1 if queue else self.qacr0) & 0x1C) << 24
+        words = self.store_queues[queue]
+        if self.in_ram(p):
+            self._write_ram(p - self.ram_base, b"".join(w.to_bytes(4, "little") for w in words))
+        else:
+            for k, word in enumerate(words):
+                self.bus_write(p + 4 * k, 4, word)
+        self.effects += 1
+
+    # Leases -------------------------------------------------------------------------------------------
+
+    def add_leases(self: Any, rows: Any) -> None:
+        """Add (paddr, size, expires, segments) rows."""
+        self.leases += [Lease(*row) for row in rows]
+        self.effects += 1
+
+    def set_leases(self: Any, rows: Any) -> None:
+        """Replace the table."""
+        self.drop_leases(0, 0xFFFFFFFF)
+        self.add_leases(rows)
+
+    def drop_leases(self: Any, first: int, last: int) -> None:
+        """Drop leases on first..last; what they served stays for take_lease_reads."""
+        dropped = [x for x in self.leases if first <= x.paddr <= last]
+        self.leases = [x for x in self.leases if not first <= x.paddr <= last]
+        self.served += [(x.paddr, x.seen, x.last, x.count) for x in dropped if x.count]
+
+    def take_lease_reads(self: Any) -> list[tuple[int, int, int, int]]:
+        """(paddr, OR of values, last tick, count) of reads served since the last call."""
+        served, self.served = self.served, []
+        for x in self.leases:
+            if x.count:
+                served.append((x.paddr, x.seen, x.last, x.count))
+                x.seen = x.count = 0
+        return list(served)
+
+
+__all__ = ["NEVER", "Fault", "Lease", "Memory"]
