@@ -525,8 +525,9 @@ static uint32_t *pair(core *c, unsigned n) { return n & 1 ? &c->xf[n & 14] : &c-
 static void move(core *c, const struct insn *i)
 {
     bool two = c->fpscr & FPSCR_SZ;
+    unsigned op = i->op; /* a store may drop the decoded line this instruction lies in */
     uint32_t a, lo, hi, *p;
-    switch (i->op) {
+    switch (op) {
     case OP_fmov:
         if (two) {
             uint32_t *from = pair(c, i->m), *to = pair(c, i->n);
@@ -537,7 +538,7 @@ static void move(core *c, const struct insn *i)
         }
         return;
     case OP_fmov_load: case OP_fmov_inc: case OP_fmov_lr0:
-        a = c->r[i->m] + (i->op == OP_fmov_lr0 ? c->r[0] : 0);
+        a = c->r[i->m] + (op == OP_fmov_lr0 ? c->r[0] : 0);
         if (two) {
             if (a & 7)
                 raise_address(c, a, READ);
@@ -550,11 +551,11 @@ static void move(core *c, const struct insn *i)
             lo = load(c, a, 4);
             c->fr[i->n] = lo;
         }
-        if (i->op == OP_fmov_inc)
+        if (op == OP_fmov_inc)
             c->r[i->m] += two ? 8 : 4;
         return;
     default:
-        a = c->r[i->n] + (i->op == OP_fmov_sr0 ? c->r[0] : 0) - (i->op == OP_fmov_dec ? (two ? 8u : 4u) : 0);
+        a = c->r[i->n] + (op == OP_fmov_sr0 ? c->r[0] : 0) - (op == OP_fmov_dec ? (two ? 8u : 4u) : 0);
         if (two) {
             if (a & 7)
                 raise_address(c, a, WRITE);
@@ -564,7 +565,7 @@ static void move(core *c, const struct insn *i)
         } else {
             store(c, a, 4, c->fr[i->m]);
         }
-        if (i->op == OP_fmov_dec)
+        if (op == OP_fmov_dec)
             c->r[i->n] = a;
     }
 }

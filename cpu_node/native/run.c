@@ -299,6 +299,7 @@ void run(core *c, int64_t until, bool single)
                 if (c->breakpoints[k] == c->pc) {
                     c->passed_pc = c->pc;
                     c->passed_tick = c->tick;
+                    c->effects++; /* no loop is skipped over a breakpoint */
                     c->stop = STOP_BREAKPOINT;
                     return;
                 }
@@ -474,7 +475,16 @@ void run(core *c, int64_t until, bool single)
         case OP_jmp: DELAYED(R[N]);
         case OP_jsr: c->pr = c->pc + 4; DELAYED(R[N]);
         case OP_rts: DELAYED(c->pr);
-        case OP_rte: set_sr(c, c->ssr); c->effects++; DELAYED(c->spc);
+        case OP_rte: /* the slot is fetched with the old SR and executed with the restored one */
+            c->tick++;
+            c->instructions++;
+            c->slot_target = c->spc;
+            c->pc += 2;
+            c->in_slot = true;
+            i = fetch(c, c->pc);
+            set_sr(c, c->ssr);
+            c->effects++;
+            goto execute;
         case OP_trapa:
             if (c->sr & SR_BL)
                 raise_exception(c, 0x160, 0x100);

@@ -17,8 +17,10 @@ from cpu_node.python_core.integer import FACTORIES, W
 LONGEST = 48
 ENDS = {"ldc_sr", "ldcl_sr", "ldtlb", "sleep"}  # straight, but the next instruction must be looked up anew
 Operation = Callable[[], None]
-STORES = ("movb_store movw_store movl_store movb_dec movw_dec movl_dec movb_sdisp movw_sdisp movl_sdisp movb_sr0 "
-          "movw_sr0 movl_sr0 movb_sgbr movw_sgbr movl_sgbr movco movca andb_gbr orb_gbr xorb_gbr tasb pref").split()  # fmt: skip
+STORES = (
+    "movb_store movw_store movl_store movb_dec movw_dec movl_dec movb_sdisp movw_sdisp movl_sdisp movb_sr0 movw_sr0 "
+    "movl_sr0 movb_sgbr movw_sgbr movl_sgbr movco movca andb_gbr orb_gbr xorb_gbr tasb pref"
+).split()
 
 
 class Block(NamedTuple):

@@ -17,8 +17,9 @@ from cpu_node.python_core.memory import NEVER, Memory
 from cpu_node.python_core.mmu import Mmu
 from cpu_node.state import STATE_NAMES, STATE_SIZE, Stop, pack, unpack
 
-LISTS = {"r": 16, "bank": 8, "fr": 16, "xf": 16}
-PLAIN = tuple("pc pr gbr vbr ssr spc sgr dbr mach macl fpul pteh ptel ttb tea mmucr pascr ccr tra expevt intevt".split())
+PLAIN = tuple(
+    "pc pr gbr vbr ssr spc sgr dbr mach macl fpul pteh ptel ttb tea mmucr pascr ccr tra expevt intevt".split()
+)
 EXTRAS = tuple("qacr0 qacr1 ramcr irmcr cpuopm expmask cbcr ccmfr llbit".split())
 NO_UNIT: list[Any] = []
 
