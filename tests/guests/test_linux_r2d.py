@@ -35,12 +35,21 @@ class Console:
         seen, self.text = self.text[: match.end()], self.text[match.end() :]
         return seen
 
+    def type(self, text: str) -> None:
+        """Type a line, waiting for its echo by pieces: QEMU's SCIF sticks when its 16-byte FIFO is full."""
+        assert self.process.stdin is not None
+        for start in range(0, len(text), 8):
+            piece = text[start : start + 8]
+            self.process.stdin.write(piece.encode())
+            self.process.stdin.flush()
+            self.wait_for(re.escape(piece))
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        self.wait_for("\n")
+
     def run(self, command: str) -> str:
         """What a shell command prints."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
-        self.wait_for(re.escape(command) + "\n")
+        self.type(command)
         return self.wait_for(r"guest\$ $").removesuffix("guest$ ")
 
 
@@ -66,8 +75,7 @@ def console() -> Iterator[Console]:
 
 
 def test_the_shell_has_a_controlling_terminal(console):
-    assert console.run("tty") == "/dev/ttySC1\n" or "not found" in console.run("tty")
-    assert "can't access tty" not in console.text
+    assert console.run("echo x > /dev/tty") == "x\n"
 
 
 def test_proc_sys_and_dev_are_mounted(console):
@@ -88,7 +96,6 @@ def test_stress_says_what_it_starts_and_ends_well(console):
 
 
 def test_a_shell_that_ends_is_started_again(console):
-    console.process.stdin.write(b"exit\n")
-    console.process.stdin.flush()
+    console.type("exit")
     console.wait_for(r"guest\$ $")
     assert console.run("echo again") == "again\n"
