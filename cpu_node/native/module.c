@@ -264,15 +264,14 @@ static PyObject *core_set_breakpoints(PyObject *self, PyObject *arg)
     Py_RETURN_NONE;
 }
 
-static PyObject *core_set_leases(PyObject *self, PyObject *arg)
+static PyObject *core_add_leases(PyObject *self, PyObject *arg)
 {
     SELF;
     PyObject *rows = PySequence_List(arg);
     if (!rows)
         return NULL;
-    drop_leases(c, 0, 0xffffffff);
     int count = (int)PyList_GET_SIZE(rows);
-    c->lease = PyMem_Realloc(c->lease, sizeof(struct lease) * (size_t)(count + 1));
+    c->lease = PyMem_Realloc(c->lease, sizeof(struct lease) * (size_t)(c->lease_count + count + 1));
     for (int k = 0; k < count; k++) {
         struct lease l = {0};
         long long expires;
@@ -303,6 +302,12 @@ static PyObject *core_set_leases(PyObject *self, PyObject *arg)
 bad:
     Py_DECREF(rows);
     return NULL;
+}
+
+static PyObject *core_set_leases(PyObject *self, PyObject *arg)
+{
+    drop_leases((core *)self, 0, 0xffffffff);
+    return core_add_leases(self, arg);
 }
 
 static PyObject *core_drop_leases(PyObject *self, PyObject *args)
@@ -451,6 +456,7 @@ static PyMethodDef methods[] = {
     {"set_trap_page", core_set_trap_page, METH_VARARGS, "set_trap_page(first, last)."},
     {"set_breakpoints", core_set_breakpoints, METH_O, "Replace the set of breakpoints."},
     {"set_leases", core_set_leases, METH_O, "Replace the lease table."},
+    {"add_leases", core_add_leases, METH_O, "Add rows to the lease table."},
     {"drop_leases", core_drop_leases, METH_VARARGS, "drop_leases(first, last)."},
     {"take_lease_reads", core_take_lease_reads, METH_NOARGS, "Served reads since the last call."},
     {"ram_sha256", core_ram_sha256, METH_NOARGS, "Digest of RAM."},
@@ -465,6 +471,7 @@ static PyMemberDef members[] = {
     {"skipped", T_LONGLONG, offsetof(core, skipped), READONLY, "skipped by loop skipping"},
     {"leased_reads", T_LONGLONG, offsetof(core, leased_reads), READONLY, "reads served by leases"},
     {"sleep_ticks", T_LONGLONG, offsetof(core, sleep_ticks), READONLY, "ticks asleep"},
+    {"unit_pc", T_UINT, offsetof(core, unit_pc), READONLY, "start of the unit being executed"},
     {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
     {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
     {NULL, 0, 0, 0, NULL},
