@@ -1,6 +1,6 @@
 """Recipes of the guests: what is built from which sources, with which commands (``guests/stages.py`` caches).
 
-    python -m guests.build NAME...        NAME: rtos linux linux-bare linux-r2d toolchain, or all
+    python -m guests.build NAME...        NAME: rtos linux linux-bare linux-r2d linux-ceiling..., or all
 
 The bytes of a guest depend on its sources, the recipe and the compiler, not on when or where it is built.
 """
@@ -231,6 +231,10 @@ def rtos(b: stages.Builder) -> Stage:
     return b.stage("rtos", [cc, HERE / "rtos", HERE / "bare", HERE / "include"], make)
 
 
+def _patches(folder: str) -> list[Path]:
+    return sorted((LINUX / folder).glob("*.patch"))
+
+
 class Builder(stages.Builder):
     """Builds our guests; ``progress`` gets a line of text when a stage starts and when it is done."""
 
@@ -246,7 +250,8 @@ RECIPES: dict[str, Callable[[stages.Builder], Stage]] = {
     "busybox": busybox,
     "stress": stress,
     "rtos": rtos,
-    "linux": lambda b: _kernel(b, "linux", "sh2007", sorted((LINUX / "patches").glob("*.patch"))),
+    "linux": lambda b: _kernel(b, "linux", "sh2007", _patches("patches")),
+    "linux-ceiling": lambda b: _kernel(b, "linux-ceiling", "sh2007", _patches("patches") + _patches("optional")),
     "linux-bare": lambda b: _kernel(b, "linux-bare", "sh2007", []),
     "linux-r2d": lambda b: _kernel(b, "linux-r2d", "r2d", []),
 }

@@ -48,3 +48,19 @@ def test_the_patched_kernel_leaves_scif0_and_the_second_timer_unit_alone(built):
     assert board.registers[INT2 + 8] >> 24 == 0x18
     assert board.mask & 0b1010 == 0
     assert not [v for a, v in board.writes if a == INT2 + 0x38 and v & 0b1010]
+
+
+def test_with_the_ceiling_patch_interrupts_off_is_imask_7(built):
+    board = Board(built("linux-ceiling", "vmlinux"), "console=ttySC1,115200 quiet", OTHERS)
+    masks: set[int] = set()
+    write = board.write
+
+    def watched(tick: int, address: int, size: int, value: int) -> None:
+        masks.add(board.core.state()["sr"] >> 4 & 15)
+        write(tick, address, size, value)
+
+    board.write = watched
+    assert board.run(LIMIT, PROMPT), board.output.decode(errors="replace")
+    board.type("stress -c 1 -t 1; echo slept\n")
+    assert board.run(4 * LIMIT, b"\nslept")
+    assert masks == {0, 7}
