@@ -1,0 +1,1 @@
+"""The devices of the SH-2007 board, one file each."""

@@ -1,0 +1,145 @@
+"""Base of every device component: messages in, answers out; no sockets, no wall clock.
+
+A device is lazy: it catches up to tick t when spoken to. It promises when its lines change next. The
+same object is called directly (placement inproc) or by the node loop of ``cosim.node`` (a process).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Any, ClassVar
+
+from cosim import NEVER
+from cosim.messages import (
+    Advance,
+    Answer,
+    Body,
+    Changes,
+    Final,
+    Finish,
+    LeaseRow,
+    PostRow,
+    Read,
+    SourceRow,
+    Write,
+)
+from cosim.registers import Register, RegisterFile, map_digest
+
+
+class DeviceError(Exception):
+    """A configuration or message that the device cannot take; the text says what was expected."""
+
+
+class Device:
+    """One device. Subclasses give the tables and override what they need, top to bottom."""
+
+    ROLE: ClassVar[str] = ""
+    OPTIONS: ClassVar[dict[str, Any]] = {}  # configuration keys and their defaults
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        self.name = name
+        self.config = {**self.OPTIONS, **config}
+        self.registers: tuple[Register, ...] = ()
+        self.line_names: tuple[str, ...] = ()
+        self.regions: list[tuple[int, int]] = []
+        self.now = 0
+        self.stream = hashlib.sha256()  # events of this device, in tick order
+        self.setup()
+        self.file = RegisterFile(self, self.registers)
+
+    # What subclasses give ------------------------------------------------------------------------
+
+    def setup(self) -> None:
+        """Choose registers, lines and regions from the configuration. Raises DeviceError."""
+
+    def advance(self, t: int) -> None:
+        """Catch up to tick t."""
+
+    def lines(self) -> int:
+        """Line levels now, a bit mask in the order of line_names."""
+        return 0
+
+    def promise(self) -> tuple[int, Changes]:
+        """(next, plan) from now on, if nothing is said to the device."""
+        return NEVER, []
+
+    def leases(self) -> list[LeaseRow]:
+        """Registers that the CPU node may read by itself from now on."""
+        return []
+
+    def posts(self) -> list[PostRow]:
+        """Registers whose writes need not be waited for."""
+        return []
+
+    def sources(self) -> list[SourceRow] | None:
+        """The interrupt controller's table when it changed since the last answer."""
+        return None
+
+    def seen(self, reads: list[tuple[int, int]]) -> None:
+        """Values that leased reads have returned: (address, OR of values)."""
+
+    def state(self) -> dict[str, Any]:
+        """Complete state, msgpack-able, in a fixed order."""
+        return dict(self.file.value)
+
+    def info(self) -> dict[str, Any]:
+        """Figures for the report."""
+        return {}
+
+    def extra(self, t: int, body: Body) -> Body | None:
+        """Messages beyond MMIO. Raises DeviceError."""
+        raise DeviceError(f"{self.name}: a {self.ROLE} takes no {type(body).__name__}")
+
+    # What they share -------------------------------------------------------------------------------
+
+    def handle(self, t: int, body: Body) -> Body | None:
+        """One message at tick t; its answer, or None where the protocol has none."""
+        if t < self.now:
+            raise DeviceError(f"{self.name}: {type(body).__name__} at tick {t}, but it stands at {self.now}")
+        value = 0
+        if isinstance(body, (Read, Write)):
+            self.advance(t)
+            self.now = t
+            self.seen(body.seen)
+            if isinstance(body, Read):
+                value = self.file.read(t, body.address, body.size)
+            else:
+                self.file.write(t, body.address, body.size, body.value)
+        elif isinstance(body, Advance):
+            self.advance(t)
+            self.now = t
+        elif isinstance(body, Finish):
+            self.advance(t)
+            self.now = t
+            return self.final()
+        else:
+            return self.extra(t, body)
+        return self.answer(value)
+
+    def answer(self, value: int = 0) -> Answer:
+        """Value, levels and a new promise."""
+        upcoming, plan = self.promise()
+        return Answer(
+            value, self.lines(), upcoming, plan, self.leases(), self.posts(), self.sources(), self.matched()
+        )
+
+    def matched(self) -> int:
+        """Tick at which an armed pattern matched, or -1."""
+        return -1
+
+    def event(self, t: int, *values: int) -> None:
+        """An event of the digest: tick and small integers."""
+        self.stream.update(struct.pack(f"<q{len(values)}I", t, *values))
+
+    def final(self) -> Final:
+        """Digest of events and state."""
+        digest = hashlib.sha256(self.stream.digest() + repr(sorted(self.state().items())).encode()).digest()
+        info = self.info()
+        if self.file.unknown:
+            info["unknown_registers"] = {f"0x{a:08x}": n for a, n in sorted(self.file.unknown.items())}
+        return Final(digest, info)
+
+    def map_digest(self) -> str:
+        """Digest of the register map."""
+        return map_digest(self.registers)

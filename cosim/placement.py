@@ -1,0 +1,25 @@
+"""Where component classes are found by role: the one registry that lets nodes be placed inproc."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# role -> module:class. Modules are imported only when a component is made.
+ROLES: dict[str, str] = {
+    "cpu": "cpu_node.node:CpuNode",
+    "hypervisor": "hypervisor_node.spumone:Spumone",
+    "intc": "device_nodes.intc:Intc",
+    "tmu": "device_nodes.tmu:Tmu",
+    "scif": "device_nodes.scif:Scif",
+    "cpg": "device_nodes.cpg:Cpg",
+    "bsc": "device_nodes.bsc:Bsc",
+}
+
+
+def component_class(role: str) -> Any:
+    """The class of a role. Raises KeyError for an unknown role, naming the known ones."""
+    if role not in ROLES:
+        raise KeyError(f"no role {role!r}: known are {', '.join(sorted(ROLES))}")
+    module, name = ROLES[role].split(":")
+    return getattr(importlib.import_module(module), name)
