@@ -188,7 +188,7 @@ class Trap(Body):
     cause: str  # start | call | interrupt
     number: int  # entry of the call page, or INTEVT
     level: int
-    state: bytes  # cpu_node.state order, little-endian words
+    state: bytes  # cosim.state order, little-endian words
 
 
 class Directive(Body):

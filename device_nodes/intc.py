@@ -8,35 +8,18 @@ to that table. At an equal CPU level the higher 5-bit priority wins, then the or
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cosim import NEVER
 from cosim.device import Device
 from cosim.messages import Body, LeaseRow, Lines, SourceRow
 from cosim.registers import Register
+from cosim.sh7780 import MODULES, PINS, SCIF_KINDS
 
 INTC, INT2, USER = 0xFFD00000, 0xFFD40000, 0xFFD30000
 
 
-class Source(NamedTuple):
-    """One on-chip source: its line, INTEVT, priority register and bit position, INT2MSKR bit."""
-
-    line: str
-    intevt: int
-    pri: int
-    shift: int
-    mask: int
-
-
-SOURCES = (
-    *(Source(f"TUNI{n}", 0x580 + 0x20 * n, 0, 24 - 8 * n, 0) for n in range(3)),
-    *(Source(f"TUNI{n}", 0xE00 + 0x20 * (n - 3), 1, 24 - 8 * (n - 3), 1) for n in range(3, 6)),
-    *(Source(f"{kind}0", 0x700 + 0x20 * k, 2, 24, 3) for k, kind in enumerate(("ERI", "RXI", "BRI", "TXI"))),
-    *(Source(f"{kind}1", 0xB80 + 0x20 * k, 2, 16, 4) for k, kind in enumerate(("ERI", "RXI", "BRI", "TXI"))),
-    Source("ITI", 0x560, 2, 8, 5),
-)
-IRQ_INTEVT = tuple(0x240 + 0x40 * n for n in range(8))
-MODULES = 0x3FF & ~(1 << 6)  # implemented bits of INT2MSKR
+MODULE_BITS = 0x3FF & ~(1 << 6)  # implemented bits of INT2MSKR
 
 
 class Intc(Device):
@@ -60,7 +43,7 @@ class Intc(Device):
             *(r(f"INT2PRI{k}", INT2 + 4 * k, 4, 0, 0x1F1F1F1F, "module priorities, 5 bits") for k in range(8)),
             r("INT2A0", INT2 + 0x30, 4, 0, 0, "module requests, masked or not"),
             r("INT2A1", INT2 + 0x34, 4, 0, 0, "module requests behind the mask"),
-            r("INT2MSKR", INT2 + 0x38, 4, MODULES, 0, "module masks; 1 sets"),
+            r("INT2MSKR", INT2 + 0x38, 4, MODULE_BITS, 0, "module masks; 1 sets"),
             r("INT2MSKCR", INT2 + 0x3C, 4, 0, 0, "1 clears INT2MSKR"),
             *(r(f"INT2B{k}", INT2 + 0x40 + 4 * k, 4, 0, 0, "requests within a module") for k in range(8)),
             r("INTMSK2", INT2 + 0x80, 4, 0xFFFFFFFF, 0, "IRL level masks; 1 sets"),
@@ -72,7 +55,7 @@ class Intc(Device):
 
     # masks: one register sets bits, its partner clears them
     def write_INT2MSKR(self, t: int, v: int) -> None:
-        self.file.value["INT2MSKR"] |= v & MODULES
+        self.file.value["INT2MSKR"] |= v & MODULE_BITS
 
     def write_INT2MSKCR(self, t: int, v: int) -> None:
         self.file.value["INT2MSKR"] &= ~v
@@ -105,7 +88,7 @@ class Intc(Device):
 
     def read_INT2A0(self, t: int) -> int:
         bits = 0
-        for s in SOURCES:
+        for s in MODULES:
             bits |= self.level.get(s.line, 0) << s.mask
         return bits
 
@@ -116,8 +99,7 @@ class Intc(Device):
         return sum(self.level.get(f"TUNI{n}", 0) << n for n in range(6))
 
     def read_INT2B2(self, t: int) -> int:
-        kinds = ("ERI", "RXI", "BRI", "TXI")
-        return sum(self.level.get(f"{kinds[k % 4]}{k // 4}", 0) << k for k in range(8))
+        return sum(self.level.get(f"{SCIF_KINDS[k % 4]}{k // 4}", 0) << k for k in range(8))
 
     def _pin(self, n: int) -> bool:
         low = self.file.value["ICR1"] >> (30 - 2 * n) & 3 == 2
@@ -129,8 +111,8 @@ class Intc(Device):
         floor = v["USERIMASK"] >> 4
         for n in range(8):
             level = 0 if v["INTMSK0"] >> (31 - n) & 1 else v["INTPRI"] >> (28 - 4 * n) & 15
-            rows.append((f"IRQ{n}", IRQ_INTEVT[n], level if level > floor else 0, n))
-        for k, s in enumerate(SOURCES):
+            rows.append((*PINS[n], level if level > floor else 0, n))
+        for k, s in enumerate(MODULES):
             five = v[f"INT2PRI{s.pri}"] >> s.shift & 31
             level = 0 if v["INT2MSKR"] >> s.mask & 1 else five >> 1
             rows.append((s.line, s.intevt, level if level > floor else 0, 1000 * (32 - five) + k))

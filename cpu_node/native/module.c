@@ -9,7 +9,7 @@ static PyObject *stop_type;
 #define SELF core *c = (core *)self
 #define STATE_WORDS 79
 
-/* The state in STATE_NAMES order; checked against cpu_node/state.py by a test. */
+/* The state in STATE_NAMES order; checked against cosim/state.py by a test. */
 static void gather(core *c, uint32_t *s)
 {
     uint32_t rest[] = {c->pc, c->pr, get_sr(c), c->gbr, c->vbr, c->ssr, c->spc, c->sgr, c->dbr, c->mach, c->macl,
@@ -48,7 +48,7 @@ static void scatter(core *c, const uint32_t *s)
     c->passed_tick = -1;
 }
 
-static PyObject *names; /* cpu_node.state.STATE_NAMES */
+static PyObject *names; /* cosim.state.STATE_NAMES */
 
 static PyObject *core_state(PyObject *self, PyObject *unused)
 {
@@ -579,7 +579,7 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", "The nativ
 
 PyMODINIT_FUNC PyInit__native(void)
 {
-    PyObject *m = PyModule_Create(&module), *state = PyImport_ImportModule("cpu_node.state");
+    PyObject *m = PyModule_Create(&module), *state = PyImport_ImportModule("cosim.state");
     if (!m || !state || PyType_Ready(&core_type) < 0)
         return NULL;
     stop_type = PyObject_GetAttrString(state, "Stop");
@@ -588,7 +588,7 @@ PyMODINIT_FUNC PyInit__native(void)
     if (!stop_type || !names)
         return NULL;
     if (PyTuple_GET_SIZE(names) != STATE_WORDS) {
-        PyErr_Format(PyExc_ImportError, "cpu_node.state names %zd registers, the native core %d: rebuild it",
+        PyErr_Format(PyExc_ImportError, "cosim.state names %zd registers, the native core %d: rebuild it",
                      PyTuple_GET_SIZE(names), STATE_WORDS);
         return NULL;
     }

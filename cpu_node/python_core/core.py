@@ -15,7 +15,7 @@ from cpu_node.python_core.blocks import Blocks
 from cpu_node.python_core.exceptions import BL, MD, Exceptions, Fault
 from cpu_node.python_core.memory import NEVER, Memory
 from cpu_node.python_core.mmu import Mmu
-from cpu_node.state import STATE_NAMES, STATE_SIZE, Stop, pack, unpack
+from cosim.state import STATE_NAMES, STATE_SIZE, Stop, pack, unpack
 
 PLAIN = tuple(
     "pc pr gbr vbr ssr spc sgr dbr mach macl fpul pteh ptel ttb tea mmucr pascr ccr tra expevt intevt".split()

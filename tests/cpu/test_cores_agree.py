@@ -15,7 +15,7 @@ import pytest
 from cpu_node import make_core
 from cpu_node.disasm import disassemble
 from cpu_node.isa import TABLE
-from cpu_node.state import STATE_NAMES, unpack
+from cosim.state import STATE_NAMES, unpack
 
 BASE, SIZE = 0x0C000000, 0x20000
 VBR = 0x8C000000

@@ -1,0 +1,54 @@
+"""Interrupt sources of the SH7780, once: line, INTEVT code, priority field and mask bit.
+
+The interrupt controller makes its table of it, SPUMONE routes by it. Codes, fields and bits as in Linux's
+setup-sh7780.c. A *source* is what has one priority field: its codes belong to one guest.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INT2MSKR, INT2MSKCR = 0xFFD40038, 0xFFD4003C
+INTMSK0, INTMSKCLR0 = 0xFFD00044, 0xFFD00064
+
+
+class Source(NamedTuple):
+    """One on-chip line: INTEVT, INT2PRI register and bit position of its level, INT2MSKR bit."""
+
+    line: str
+    intevt: int
+    pri: int
+    shift: int
+    mask: int
+
+
+SCIF_KINDS = ("ERI", "RXI", "BRI", "TXI")
+MODULES = (
+    *(Source(f"TUNI{n}", 0x580 + 0x20 * n, 0, 24 - 8 * n, 0) for n in range(3)),
+    *(Source(f"TUNI{n}", 0xE00 + 0x20 * (n - 3), 1, 24 - 8 * (n - 3), 1) for n in range(3, 6)),
+    *(Source(f"{kind}0", 0x700 + 0x20 * k, 2, 24, 3) for k, kind in enumerate(SCIF_KINDS)),
+    *(Source(f"{kind}1", 0xB80 + 0x20 * k, 2, 16, 4) for k, kind in enumerate(SCIF_KINDS)),
+    Source("ITI", 0x560, 2, 8, 5),
+)
+PINS = tuple((f"IRQ{n}", 0x240 + 0x40 * n) for n in range(8))
+
+INTEVT = {**{s.line: s.intevt for s in MODULES}, **dict(PINS)}
+LINE = {intevt: line for line, intevt in INTEVT.items()}
+
+
+def source_codes(intevt: int) -> tuple[int, ...]:
+    """All INTEVT codes of the source that a code belongs to. Raises KeyError for a code of no line."""
+    line = LINE[intevt]
+    for source in MODULES:
+        if source.line == line:
+            return tuple(s.intevt for s in MODULES if (s.pri, s.shift) == (source.pri, source.shift))
+    return (intevt,)
+
+
+def mask_writes(intevt: int, masked: bool) -> list[tuple[int, int, int]]:
+    """MMIO writes (address, size, value) that mask or unmask the source of a code, by set and clear registers."""
+    line = LINE[intevt]
+    for source in MODULES:
+        if source.line == line:
+            return [(INT2MSKR if masked else INT2MSKCR, 4, 1 << source.mask)]
+    return [(INTMSK0 if masked else INTMSKCLR0, 4, 1 << (31 - int(line[3:])))]
