@@ -24,7 +24,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     type(None): st.none(),
     Any: FREE,
 }
-SAMPLE: dict[Any, Any] = {int: 7, bool: True, str: "text", bytes: b"\x00\xff", dict: {"key": [1, None]}, float: 0.5}
+SAMPLE: dict[Any, Any] = {bool: True, dict: {"key": [1, None, {"x": b"y"}]}, float: 0.5}
 
 
 def strategy(kind: Any) -> st.SearchStrategy[Any]:
@@ -56,9 +56,13 @@ ANY_MESSAGE = st.one_of(*(messages(body) for body in BODY.values()))
 
 
 def sample(kind: Any, salt: int = 0) -> Any:
-    """One fixed value of a declared type; ``salt`` makes the integers of a message differ."""
+    """One fixed value of a declared type; ``salt`` makes those of a message differ, so that a swap shows."""
     if kind is int:
         return 7 + salt
+    if kind is str:
+        return f"text{salt}"
+    if kind is bytes:
+        return bytes([0, 255, salt])
     if kind in SAMPLE:
         return SAMPLE[kind]
     origin, args = typing.get_origin(kind), typing.get_args(kind)
