@@ -27,9 +27,9 @@ def disassemble(word: int, pc: int = 0) -> str:
         "d1": low if row.pattern.endswith("dddd") and row.pattern[8] != "d" else d8,
         "d2": (low if row.pattern[8] != "d" else d8) * 2,
         "d4": (low if row.pattern[8] != "d" else d8) * 4,
-        "b8": f"{pc + 4 + signed8 * 2 & 0xFFFFFFFF:x}",
-        "b12": f"{pc + 4 + ((word & 0xFFF ^ 0x800) - 0x800) * 2 & 0xFFFFFFFF:x}",
-        "pc2": f"{pc + 4 + d8 * 2 & 0xFFFFFFFF:x}",
-        "pc4": f"{(pc & ~3) + 4 + d8 * 4 & 0xFFFFFFFF:x}",
+        "b8": f"0x{pc + 4 + signed8 * 2 & 0xFFFFFFFF:x}",
+        "b12": f"0x{pc + 4 + ((word & 0xFFF ^ 0x800) - 0x800) * 2 & 0xFFFFFFFF:x}",
+        "pc2": f"0x{pc + 4 + d8 * 2 & 0xFFFFFFFF:x}",
+        "pc4": f"0x{(pc & ~3) + 4 + d8 * 4 & 0xFFFFFFFF:x}",
     }
     return row.text.format(**fields)

@@ -102,7 +102,7 @@ typedef struct core {
     uint32_t ll; /* MOVLI reservation */
     struct tlb_entry utlb[64], itlb[4];
 
-    int64_t tick, until, instructions, skipped, leased_reads, sleep_ticks;
+    int64_t tick, left_tick, until, instructions, skipped, leased_reads, sleep_ticks;
     int64_t unit_tick; /* start of the unit being executed */
     bool sleeping;
     int irq_level;
@@ -114,6 +114,7 @@ typedef struct core {
     uint32_t slot_target;
     jmp_buf trapped;   /* exceptions leave the instruction by this */
     enum stop stop;
+    bool running;
     char detail[256];
 
     bool vectored;
@@ -133,6 +134,7 @@ typedef struct core {
     struct soft soft[3];
     struct insn *fetch_base; /* decoded page of the current fetch page, or NULL */
     uint32_t fetch_tag; /* virtual page, or NO_PAGE */
+    struct insn scratch; /* decoded, but not kept */
 
     struct lease *lease;
     int lease_count;
@@ -153,7 +155,7 @@ void decode_init(void);
 void decode(uint16_t word, struct insn *out);
 struct insn *code_at(core *c, uint32_t paddr); /* decoded entry, NULL outside RAM */
 void code_invalidate(core *c, uint32_t paddr, uint32_t bytes);
-void code_drop(core *c);
+void code_forget(core *c);
 const char *op_name(unsigned op);
 
 /* exceptions.c */
@@ -167,6 +169,7 @@ void reset(core *c, const char *why, uint32_t expevt);
 void bus_error(core *c) __attribute__((noreturn)); /* a Python callback raised */
 
 /* mmu.c */
+bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value);
 uint32_t translate(core *c, uint32_t vaddr, enum access kind, bool *control);
 void mmu_flush(core *c);
 void ldtlb(core *c);

@@ -66,6 +66,8 @@ struct insn *code_at(core *c, uint32_t paddr)
     struct code_page *p = c->code[page];
     if (!p) {
         p = c->code[page] = malloc(sizeof *p);
+        if (!p)
+            Py_FatalError("native core: no memory for decoded code");
         for (unsigned k = 0; k < INSNS_PER_PAGE; k++)
             p->insn[k].op = NOT_DECODED;
         memset(p->line, 0, sizeof p->line);
@@ -88,13 +90,11 @@ void code_invalidate(core *c, uint32_t paddr, uint32_t bytes)
     }
 }
 
-void code_drop(core *c)
+/* Decode everything anew. The pages stay: an instruction of one may be executing. */
+void code_forget(core *c)
 {
-    for (uint32_t page = 0; page < c->ram_size >> 12; page++) {
-        free(c->code[page]);
-        c->code[page] = NULL;
-        c->has_code[page] = 0;
-    }
-    c->fetch_tag = NO_PAGE;
-    c->fetch_base = NULL;
+    for (uint32_t page = 0; page < c->ram_size >> 12; page++)
+        if (c->code[page])
+            code_invalidate(c, c->ram_base + page * PAGE, PAGE);
+    c->effects++;
 }

@@ -47,6 +47,7 @@ void reset(core *c, const char *why, uint32_t expevt)
     c->pc = 0xa0000000;
     c->in_slot = false;
     c->sleeping = false;
+    c->ll = 0;
     mmu_flush(c);
     c->stop = STOP_RESET;
 }
@@ -59,6 +60,7 @@ static void enter(core *c, uint32_t spc, uint32_t offset, int64_t charge)
     set_sr(c, c->ssr | SR_MD | SR_RB | SR_BL);
     c->pc = (c->vectored ? c->vector_base : c->vbr) + offset;
     c->in_slot = false;
+    c->ll = 0;
     c->effects++;
     if (c->vectored)
         c->tick += charge;
@@ -98,8 +100,11 @@ void enter_interrupt(core *c)
     c->attention = c->irq_level > 0;
 }
 
+/* Back to the start of the unit whose access failed. */
 void bus_error(core *c)
 {
+    c->instructions -= c->tick - c->unit_tick;
+    c->tick = c->unit_tick;
     c->pc = c->unit_pc;
     c->in_slot = false;
     c->stop = STOP_ERROR;

@@ -3,23 +3,21 @@
 
 #include <string.h>
 
-static PyObject *ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t value)
-{
-    PyObject *got = PyObject_CallFunction(c->hook, "sIII", kind, paddr, size, value);
-    if (!got)
-        bus_error(c);
-    return got;
-}
-
-static bool hook_serves(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value)
+/* Ask the test hook; true: it served the access. */
+bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value)
 {
     if (!c->hook)
         return false;
-    PyObject *got = ask_hook(c, kind, paddr, size, *value);
-    bool served = PyLong_Check(got);
+    c->effects++; /* no iteration is skipped: the hook sees each access */
+    PyObject *got = PyObject_CallFunction(c->hook, "sIII", kind, paddr, size, *value);
+    if (!got)
+        bus_error(c);
+    bool served = got != Py_None;
     if (served)
         *value = (uint32_t)PyLong_AsUnsignedLongMask(got);
     Py_DECREF(got);
+    if (PyErr_Occurred())
+        bus_error(c);
     return served;
 }
 
@@ -90,7 +88,7 @@ uint32_t load_slow(core *c, uint32_t v, unsigned size)
     if (v & (size - 1))
         raise_address(c, v, READ);
     uint32_t p = translate(c, v, READ, &control);
-    if (hook_serves(c, "read", p, size, &value))
+    if (ask_hook(c, "read", p, size, &value))
         return truncate_to(value, size);
     if (control && internal_read(c, p, size, &value))
         return truncate_to(value, size);
@@ -108,7 +106,7 @@ void store_slow(core *c, uint32_t v, unsigned size, uint32_t value)
         raise_address(c, v, WRITE);
     uint32_t p = translate(c, v, WRITE, &control);
     value = truncate_to(value, size);
-    if (hook_serves(c, "write", p, size, &value))
+    if (ask_hook(c, "write", p, size, &value))
         return;
     if (control && internal_write(c, p, size, value))
         return;
@@ -130,7 +128,7 @@ uint16_t fetch_word(core *c, uint32_t v, uint32_t *paddr, bool *kept)
         raise_address(c, v, FETCH);
     uint32_t p = *paddr = translate(c, v, FETCH, &control);
     *kept = false;
-    if (hook_serves(c, "fetch", p, 2, &value))
+    if (ask_hook(c, "fetch", p, 2, &value))
         return (uint16_t)value;
     if (!control && in_ram(c, p)) {
         *kept = !c->hook;
@@ -157,6 +155,7 @@ void drop_leases(core *c, uint32_t first, uint32_t last)
             Py_DECREF(row);
         }
         PyMem_Free(l->segment);
+        c->effects++; /* what loops read may differ now */
     }
     c->lease_count = kept;
 }

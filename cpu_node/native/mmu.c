@@ -22,16 +22,21 @@ static uint32_t page_mask(uint32_t data)
     }
 }
 
-/* Index of the UTLB entry that translates vaddr, -1 none, -2 several. */
-static int search(const core *c, uint32_t vaddr)
+/* Index of the UTLB entry that translates vaddr, -1 none, -2 several. *near: how many translate anything in
+ * its 4 KB page. */
+static int search(const core *c, uint32_t vaddr, int *near)
 {
     bool any_asid = (c->mmucr & 0x100) && (c->sr & SR_MD);
     int hit = -1;
+    *near = 0;
     for (int i = 0; i < 64; i++) {
         const struct tlb_entry *e = &c->utlb[i];
-        if (!(e->data & PTEL_V) || ((e->vpn ^ vaddr) & page_mask(e->data)))
+        if (!(e->data & PTEL_V) || ((e->vpn ^ vaddr) & page_mask(e->data) & 0xfffff000))
             continue;
         if (!(e->data & PTEL_SH) && !any_asid && (e->vpn ^ c->pteh) & 0xff)
+            continue;
+        (*near)++;
+        if ((e->vpn ^ vaddr) & page_mask(e->data))
             continue;
         if (hit >= 0)
             return -2;
@@ -47,9 +52,10 @@ static void __attribute__((noreturn)) tlb_exception(core *c, uint32_t vaddr, uin
     raise_exception(c, expevt, offset);
 }
 
-static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, int *entry)
+/* *whole: the 4 KB page of vaddr has this one translation. */
+static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, bool *whole)
 {
-    int i = search(c, vaddr);
+    int near, i = search(c, vaddr, &near);
     if (i == -2)
         tlb_exception(c, vaddr, 0x140, 0x100);
     if (i < 0)
@@ -65,8 +71,8 @@ static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, int *e
     } else if (user && pr < 2) {
         tlb_exception(c, vaddr, 0x0a0, 0x100);
     }
-    *entry = i;
     uint32_t mask = page_mask(e->data);
+    *whole = near == 1 && mask <= 0xfffff000;
     return (e->data & 0x1fffffff & mask) | (vaddr & ~mask);
 }
 
@@ -83,7 +89,7 @@ static uint32_t area7(uint32_t p, bool *control)
 uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
 {
     uint32_t p;
-    int entry = -1;
+    bool whole = true;
     *control = false;
     if (v >= 0x80000000 && !(c->sr & SR_MD)) {
         if ((v & 0xfc000000) == 0xe0000000 && kind != FETCH && !(c->mmucr & 0x200)) {
@@ -103,10 +109,10 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
     } else if (!(c->mmucr & 1)) {
         p = v & 0x1fffffff;
     } else {
-        p = area7(utlb_translate(c, v, kind, &entry), control);
+        p = area7(utlb_translate(c, v, kind, &whole), control);
     }
-    /* Remember RAM pages of 4 KB and more for the fast path. */
-    if (!*control && in_ram(c, p) && !c->hook && !(entry >= 0 && !(c->utlb[entry].data & (PTEL_SZ0 | PTEL_SZ1)))) {
+    /* Remember whole 4 KB pages of RAM for the fast path. */
+    if (whole && !*control && in_ram(c, p) && !c->hook) {
         unsigned slot = v >> 12 & (SOFT - 1);
         c->soft[kind].tag[slot] = (v & ~0xfffu) | 1;
         c->soft[kind].host[slot] = c->ram + ((p - c->ram_base) & ~0xfffu);
@@ -285,13 +291,26 @@ void store_queue_flush(core *c, uint32_t v)
     bool control = false;
     v &= ~31u;
     if (c->mmucr & 1) {
-        int entry;
-        p = area7(utlb_translate(c, v, WRITE, &entry), &control);
+        bool whole;
+        p = area7(utlb_translate(c, v, WRITE, &whole), &control);
     } else {
         p = (v & 0x03ffffe0) | (c->qacr[q] & 0x1c) << 24;
     }
     c->effects++;
-    if (in_ram(c, p)) {
+    if (c->hook) {
+        for (unsigned k = 0; k < 8; k++) {
+            uint32_t a = p + 4 * k, word = c->sq[q][k];
+            if (ask_hook(c, "write", a, 4, &word))
+                continue;
+            if (in_ram(c, a)) {
+                memcpy(c->ram + (a - c->ram_base), &word, 4);
+                if (c->has_code[(a - c->ram_base) >> 12])
+                    code_invalidate(c, a, 4);
+            } else {
+                bus_write(c, a, 4, word);
+            }
+        }
+    } else if (in_ram(c, p)) {
         memcpy(c->ram + (p - c->ram_base), c->sq[q], 32);
         if (c->has_code[(p - c->ram_base) >> 12])
             code_invalidate(c, p, 32);

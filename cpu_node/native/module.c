@@ -44,6 +44,7 @@ static void scatter(core *c, const uint32_t *s)
     c->ssr &= SR_MASK;
     if (other_space)
         mmu_flush(c);
+    c->ll = 0; /* another context: no MOVCO of the one before succeeds */
     c->effects++;
     c->passed_tick = -1;
 }
@@ -68,28 +69,32 @@ static PyObject *core_state(PyObject *self, PyObject *unused)
 static PyObject *core_set_state(PyObject *self, PyObject *arg)
 {
     SELF;
-    PyObject *key, *value, *sr, *fpscr;
+    PyObject *key, *value;
     Py_ssize_t pos = 0;
-    uint32_t s[STATE_WORDS];
+    uint32_t s[STATE_WORDS], given[STATE_WORDS];
+    bool is_given[STATE_WORDS] = {false};
     if (!PyDict_Check(arg))
         return PyErr_Format(PyExc_TypeError, "set_state takes a dict of register names and 32-bit values");
-    /* SR and FPSCR first: they choose which bank the other names mean. */
-    if ((sr = PyDict_GetItemString(arg, "sr")))
-        set_sr(c, (uint32_t)PyLong_AsUnsignedLongMask(sr));
-    if ((fpscr = PyDict_GetItemString(arg, "fpscr")))
-        set_fpscr(c, (uint32_t)PyLong_AsUnsignedLongMask(fpscr));
-    gather(c, s);
     while (PyDict_Next(arg, &pos, &key, &value)) {
         Py_ssize_t k = PySequence_Index(names, key);
         if (k < 0) {
             PyErr_Clear();
             return PyErr_Format(PyExc_KeyError, "no register %R in the state", key);
         }
-        if (k != 26 && k != 35)
-            s[k] = (uint32_t)PyLong_AsUnsignedLongMask(value);
+        given[k] = (uint32_t)PyLong_AsUnsignedLongMask(value);
+        is_given[k] = true;
         if (PyErr_Occurred())
             return NULL;
     }
+    /* SR and FPSCR first: they choose which bank the other names mean. */
+    if (is_given[26])
+        set_sr(c, given[26]);
+    if (is_given[35])
+        set_fpscr(c, given[35]);
+    gather(c, s);
+    for (int k = 0; k < STATE_WORDS; k++)
+        if (is_given[k] && k != 26 && k != 35)
+            s[k] = given[k];
     scatter(c, s);
     Py_RETURN_NONE;
 }
@@ -115,6 +120,7 @@ static PyObject *core_set_state_bytes(PyObject *self, PyObject *arg)
         return PyErr_Format(PyExc_ValueError, "state of %zd bytes: expected %zu", n, sizeof s);
     memcpy(s, p, sizeof s);
     scatter(c, s);
+    c->ll = 0; /* another context: its MOVLI reservation is gone */
     Py_RETURN_NONE;
 }
 
@@ -163,6 +169,17 @@ static PyObject *make_stop(core *c)
     return PyObject_CallFunction(stop_type, "sLIs", reasons[c->stop], (long long)c->tick, c->pc, c->detail);
 }
 
+static PyObject *guarded_run(core *c, int64_t until, bool single)
+{
+    if (c->running)
+        return PyErr_Format(PyExc_RuntimeError, "run() or step() in a callback of the same core");
+    c->running = true;
+    run(c, until, single);
+    c->running = false;
+    c->left_tick = c->tick;
+    return make_stop(c);
+}
+
 static PyObject *core_run(PyObject *self, PyObject *args, PyObject *kw)
 {
     SELF;
@@ -170,16 +187,14 @@ static PyObject *core_run(PyObject *self, PyObject *args, PyObject *kw)
     long long until;
     if (!PyArg_ParseTupleAndKeywords(args, kw, "L", kwlist, &until))
         return NULL;
-    run(c, until, false);
-    return make_stop(c);
+    return guarded_run(c, until, false);
 }
 
 static PyObject *core_step(PyObject *self, PyObject *unused)
 {
     SELF;
     (void)unused;
-    run(c, c->tick + 1, true);
-    return make_stop(c);
+    return guarded_run(c, c->tick + 1, true);
 }
 
 static PyObject *core_limit(PyObject *self, PyObject *arg)
@@ -232,17 +247,22 @@ static PyObject *core_set_vectors(PyObject *self, PyObject *args)
 static PyObject *core_set_trap_page(PyObject *self, PyObject *args)
 {
     SELF;
-    PyObject *first, *last = NULL;
-    if (!PyArg_ParseTuple(args, "O|O", &first, &last))
+    PyObject *object;
+    unsigned long first = 1, last = 0;
+    if (!PyArg_ParseTuple(args, "O|k", &object, &last))
         return NULL;
-    c->trap_page = first != Py_None;
-    if (c->trap_page) {
-        c->trap_first = (uint32_t)PyLong_AsUnsignedLongMask(first);
-        c->trap_last = (uint32_t)PyLong_AsUnsignedLongMask(last);
+    if (object != Py_None) {
+        first = PyLong_AsUnsignedLongMask(object);
+        if (PyErr_Occurred())
+            return NULL;
+        if (first & 0xfff || (last & 0xfff) != 0xfff || first > last)
+            return PyErr_Format(PyExc_ValueError, "trap page 0x%lx..0x%lx: expected whole 4 KB pages", first, last);
     }
+    c->trap_page = object != Py_None;
+    c->trap_first = (uint32_t)first;
+    c->trap_last = (uint32_t)last;
     c->fetch_tag = NO_PAGE;
-    if (PyErr_Occurred())
-        return NULL;
+    c->effects++;
     Py_RETURN_NONE;
 }
 
@@ -252,15 +272,19 @@ static PyObject *core_set_breakpoints(PyObject *self, PyObject *arg)
     PyObject *list = PySequence_List(arg);
     if (!list)
         return NULL;
-    free(c->breakpoints);
-    c->breakpoint_count = (int)PyList_GET_SIZE(list);
-    c->breakpoints = malloc(sizeof(uint32_t) * (size_t)(c->breakpoint_count + 1));
-    for (int k = 0; k < c->breakpoint_count; k++)
-        c->breakpoints[k] = (uint32_t)PyLong_AsUnsignedLongMask(PyList_GET_ITEM(list, k));
+    int count = (int)PyList_GET_SIZE(list);
+    uint32_t *addresses = malloc(sizeof(uint32_t) * (size_t)(count + 1));
+    for (int k = 0; addresses && k < count; k++)
+        addresses[k] = (uint32_t)PyLong_AsUnsignedLongMask(PyList_GET_ITEM(list, k));
     Py_DECREF(list);
-    code_drop(c);
-    if (PyErr_Occurred())
-        return NULL;
+    if (!addresses || PyErr_Occurred()) {
+        free(addresses);
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    free(c->breakpoints);
+    c->breakpoints = addresses;
+    c->breakpoint_count = count;
+    code_forget(c);
     Py_RETURN_NONE;
 }
 
@@ -288,6 +312,7 @@ static PyObject *core_add_leases(PyObject *self, PyObject *arg)
             if (!row || !PyArg_ParseTuple(row, "LLLL", &f, &v, &st, &d)) {
                 Py_XDECREF(row);
                 Py_DECREF(fast);
+                PyMem_Free(l.segment);
                 goto bad;
             }
             Py_DECREF(row);
@@ -394,7 +419,7 @@ static PyObject *core_snapshot(PyObject *self, PyObject *unused)
 
 static bool set_tlb(struct tlb_entry *e, int n, PyObject *rows)
 {
-    for (int k = 0; rows && k < n; k++) {
+    for (int k = 0; k < n; k++) {
         PyObject *row = PySequence_GetItem(rows, k), *pair = row ? PySequence_Tuple(row) : NULL;
         bool ok = pair && PyArg_ParseTuple(pair, "II", &e[k].vpn, &e[k].data);
         Py_XDECREF(row);
@@ -402,7 +427,7 @@ static bool set_tlb(struct tlb_entry *e, int n, PyObject *rows)
         if (!ok)
             return false;
     }
-    return rows != NULL;
+    return true;
 }
 
 static PyObject *core_restore(PyObject *self, PyObject *d)
@@ -415,6 +440,14 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
     for (int k = 0; k < 9; k++)
         if (!PyDict_Check(d) || !(v[k] = PyDict_GetItemString(d, need[k])))
             return PyErr_Format(PyExc_KeyError, "snapshot lacks %s", need[k]);
+    const int rows[] = {64, 4, n};
+    for (int k = 0; k < 3; k++) {
+        Py_ssize_t have = PySequence_Size(v[1 + k]);
+        if (have < 0)
+            return NULL;
+        if (have != rows[k])
+            return PyErr_Format(PyExc_ValueError, "snapshot: %zd rows of %s; expected %d", have, need[1 + k], rows[k]);
+    }
     PyObject *done = core_set_state_bytes(self, v[0]);
     if (!done)
         return NULL;
@@ -471,6 +504,7 @@ static PyMemberDef members[] = {
     {"skipped", T_LONGLONG, offsetof(core, skipped), READONLY, "skipped by loop skipping"},
     {"leased_reads", T_LONGLONG, offsetof(core, leased_reads), READONLY, "reads served by leases"},
     {"sleep_ticks", T_LONGLONG, offsetof(core, sleep_ticks), READONLY, "ticks asleep"},
+    {"unit_tick", T_LONGLONG, offsetof(core, unit_tick), READONLY, "start tick of the unit being executed"},
     {"unit_pc", T_UINT, offsetof(core, unit_pc), READONLY, "start of the unit being executed"},
     {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
     {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
@@ -483,7 +517,11 @@ static int set_sleeping(PyObject *self, PyObject *v, void *u)
 {
     SELF;
     (void)u;
-    c->sleeping = v && PyObject_IsTrue(v);
+    if (!v) {
+        PyErr_SetString(PyExc_TypeError, "sleeping cannot be deleted");
+        return -1;
+    }
+    c->sleeping = PyObject_IsTrue(v) > 0;
     c->attention = c->sleeping || c->irq_level > 0;
     return 0;
 }
@@ -502,7 +540,7 @@ static int set_hook(PyObject *self, PyObject *v, void *u)
     SELF;
     (void)u;
     PyObject *old = c->hook;
-    c->hook = v == Py_None ? NULL : v;
+    c->hook = v == Py_None ? NULL : v; /* deleted: none */
     Py_XINCREF(c->hook);
     Py_XDECREF(old);
     mmu_flush(c); /* every access goes the slow way while a hook is set */
@@ -522,7 +560,11 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
     unsigned long long base, size;
     if (!PyArg_ParseTuple(args, "KK", &base, &size))
         return -1;
-    if (base & 0xfff || size & 0xfff || !size || base + size > 0x1c000000) {
+    if (c->ram) {
+        PyErr_SetString(PyExc_RuntimeError, "a core is initialised once");
+        return -1;
+    }
+    if (base & 0xfff || size & 0xfff || !size || size > 0x1c000000 || base > 0x1c000000 - size) {
         PyErr_Format(PyExc_ValueError, "RAM 0x%llx+0x%llx: expected whole 4 KB pages below physical 0x1c000000", base, size);
         return -1;
     }
@@ -544,13 +586,31 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
     return 0;
 }
 
+/* A bus holds its core as a rule: the cycle is the collector's. */
+static int core_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    SELF;
+    Py_VISIT(c->bus);
+    Py_VISIT(c->hook);
+    return 0;
+}
+
+static int core_clear(PyObject *self)
+{
+    SELF;
+    Py_CLEAR(c->bus);
+    Py_CLEAR(c->hook);
+    return 0;
+}
+
 static void core_dealloc(PyObject *self)
 {
     SELF;
-    if (c->ram) {
-        code_drop(c);
+    PyObject_GC_UnTrack(self);
+    for (uint32_t page = 0; c->code && page < c->ram_size >> 12; page++)
+        free(c->code[page]);
+    if (c->seen)
         drop_leases(c, 0, 0xffffffff);
-    }
     PyMem_Free(c->lease);
     free(c->ram);
     free(c->code);
@@ -565,11 +625,13 @@ static void core_dealloc(PyObject *self)
 static PyTypeObject core_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cpu_node._native.Core",
     .tp_basicsize = sizeof(core),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "SH-4A core in C. Core(ram_base, ram_size), both in bytes.",
     .tp_new = PyType_GenericNew,
     .tp_init = core_init,
     .tp_dealloc = core_dealloc,
+    .tp_traverse = core_traverse,
+    .tp_clear = core_clear,
     .tp_methods = methods,
     .tp_members = members,
     .tp_getset = getset,

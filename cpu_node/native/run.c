@@ -13,16 +13,14 @@ static bool acceptable(const core *c)
     return c->irq_level > (int)(c->sr >> 4 & 15);
 }
 
-static struct insn scratch;
-
 static const struct insn *fetch_slow(core *c, uint32_t pc)
 {
     uint32_t paddr;
     bool kept;
     uint16_t word = fetch_word(c, pc, &paddr, &kept);
     if (!kept) {
-        decode(word, &scratch);
-        return &scratch;
+        decode(word, &c->scratch);
+        return &c->scratch;
     }
     struct insn *i = code_at(c, paddr);
     if (i->op == NOT_DECODED) {
@@ -201,9 +199,9 @@ static uint32_t load_unaligned(core *c, uint32_t v)
 }
 
 /* Control registers by number in LDC/STC words (bits 7:4), those without bank. */
-static void ldc(core *c, const struct insn *i, uint32_t v)
+static void ldc(core *c, unsigned op, unsigned m, uint32_t v)
 {
-    switch (i->op) {
+    switch (op) {
     case OP_ldc_gbr: case OP_ldcl_gbr: c->gbr = v; break;
     case OP_ldc_vbr: case OP_ldcl_vbr: c->vbr = v; break;
     case OP_ldc_ssr: case OP_ldcl_ssr: c->ssr = v & SR_MASK; break;
@@ -211,7 +209,7 @@ static void ldc(core *c, const struct insn *i, uint32_t v)
     case OP_ldc_sgr: case OP_ldcl_sgr: c->sgr = v; break;
     case OP_ldc_dbr: case OP_ldcl_dbr: c->dbr = v; break;
     case OP_ldc_sr: case OP_ldcl_sr: set_sr(c, v); break;
-    case OP_ldc_bank: case OP_ldcl_bank: c->bank[i->m & 7] = v; break;
+    case OP_ldc_bank: case OP_ldcl_bank: c->bank[m & 7] = v; break;
     case OP_lds_mach: case OP_ldsl_mach: c->mach = v; break;
     case OP_lds_macl: case OP_ldsl_macl: c->macl = v; break;
     case OP_lds_pr: case OP_ldsl_pr: c->pr = v; break;
@@ -240,10 +238,10 @@ static uint32_t stc(const core *c, const struct insn *i)
     }
 }
 
-static uint32_t gbr_logic(core *c, const struct insn *i, uint32_t v)
+/* Accesses may drop the decoded line of the running instruction: its op is not looked at after one. */
+static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
 {
-    uint32_t u = (uint32_t)i->imm & 255;
-    return i->op == OP_andb_gbr ? v & u : i->op == OP_orb_gbr ? v | u : v ^ u;
+    return op == OP_andb_gbr ? v & u : op == OP_orb_gbr ? v | u : v ^ u;
 }
 
 #define R c->r
@@ -258,6 +256,8 @@ void run(core *c, int64_t until, bool single)
     c->until = until;
     c->stop = STOP_NONE;
     c->detail[0] = 0;
+    if (c->tick != c->left_tick)
+        c->effects++; /* set from outside: the last iteration took longer than it does */
     if (setjmp(c->trapped)) {
         c->in_slot = false;
         if (c->stop || single)
@@ -440,8 +440,9 @@ void run(core *c, int64_t until, bool single)
         case OP_xor_i: R[0] ^= (uint32_t)IMM & 255; break;
         case OP_tstb_gbr: c->t = !(load(c, c->gbr + R[0], 1) & (uint32_t)IMM & 255); break;
         case OP_andb_gbr: case OP_orb_gbr: case OP_xorb_gbr:
+            y = i->op;
             x = load(c, c->gbr + R[0], 1);
-            store(c, c->gbr + R[0], 1, gbr_logic(c, i, x));
+            store(c, c->gbr + R[0], 1, gbr_logic(y, (uint32_t)IMM & 255, x));
             break;
         case OP_tasb:
             x = load(c, R[N], 1);
@@ -511,14 +512,15 @@ void run(core *c, int64_t until, bool single)
         case OP_ldc_sr: case OP_ldc_gbr: case OP_ldc_vbr: case OP_ldc_ssr: case OP_ldc_spc: case OP_ldc_sgr:
         case OP_ldc_dbr: case OP_ldc_bank: case OP_lds_mach: case OP_lds_macl: case OP_lds_pr: case OP_lds_fpul:
         case OP_lds_fpscr:
-            ldc(c, i, R[N]);
+            ldc(c, i->op, M, R[N]);
             break;
         case OP_ldcl_sr: case OP_ldcl_gbr: case OP_ldcl_vbr: case OP_ldcl_ssr: case OP_ldcl_spc: case OP_ldcl_sgr:
         case OP_ldcl_dbr: case OP_ldcl_bank: case OP_ldsl_mach: case OP_ldsl_macl: case OP_ldsl_pr:
         case OP_ldsl_fpul: case OP_ldsl_fpscr:
+            y = i->op;
             x = load(c, R[N], 4);
             R[N] += 4;
-            ldc(c, i, x);
+            ldc(c, y, M, x);
             break;
         case OP_stc_sr: case OP_stc_gbr: case OP_stc_vbr: case OP_stc_ssr: case OP_stc_spc: case OP_stc_sgr:
         case OP_stc_dbr: case OP_stc_bank: case OP_sts_mach: case OP_sts_macl: case OP_sts_pr: case OP_sts_fpul:

@@ -43,7 +43,8 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.utlb, self.itlb = [[0, 0] for _ in range(64)], [[0, 0] for _ in range(4)]
         self.tick = self.instructions = self.skipped = self.leased_reads = self.sleep_ticks = 0
         self.until = self.irq_level = self.irq_code = self.effects = 0
-        self.sleeping, self.skip_loops = False, True
+        self.sleeping, self.skip_loops, self.running = False, True, False
+        self.left_tick = 0
         self.stopped = self.detail = ""
         self.bus: Any = None
         self._hook: Any = None
@@ -65,7 +66,6 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.line_blocks: dict[int, list[tuple[int, int, int]]] = {}
         self.units, self.unit_count, self.executed = iter(NO_UNIT), 0, 0
         self.access = self.accessors()
-        self.access = (*self.access[:3], *self.access[3:])
         self.reset("power on", 0)
         self.stopped = self.detail = ""
 
@@ -107,6 +107,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
                 self._element(name, value)
         if space != (self.pteh & 0xFF, self.mmucr):
             self.flush_translations()
+        self.llbit = 0  # another context: no MOVCO of the one before succeeds
         self.effects += 1
         self.passed = None
 
@@ -115,10 +116,11 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         return pack(self.state())
 
     def set_state_bytes(self, raw: bytes) -> None:
-        """Inverse of state_bytes."""
+        """Inverse of state_bytes; a MOVLI reservation is gone."""
         if len(raw) != STATE_SIZE:
             raise ValueError(f"state of {len(raw)} bytes: expected {STATE_SIZE}")
         self.set_state(unpack(raw))
+        self.llbit = 0  # another context: its MOVLI reservation is gone
 
     def _offset(self, paddr: int, n: int) -> int:
         offset = paddr - self.ram_base
@@ -160,6 +162,9 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         for key in self.snapshot():
             if key not in d:
                 raise KeyError(f"snapshot lacks {key}")
+        for key, rows in (("utlb", 64), ("itlb", 4), ("extras", len(EXTRAS) + 24)):
+            if len(d[key]) != rows:
+                raise ValueError(f"snapshot: {len(d[key])} rows of {key}; expected {rows}")
         self.set_state_bytes(d["state"])
         self.utlb, self.itlb = [list(e) for e in d["utlb"]], [list(e) for e in d["itlb"]]
         words = list(d["extras"])
@@ -201,12 +206,17 @@ class Core(Exceptions, Mmu, Memory, Blocks):
 
     def set_trap_page(self, first: int | None, last: int = 0) -> None:
         """Stop where PC comes into first..last in privileged mode; None: nowhere."""
+        if first is not None and (first & 0xFFF or last & 0xFFF != 0xFFF or first > last):
+            raise ValueError(f"trap page 0x{first:x}..0x{last:x}: expected whole 4 KB pages")
         self.trap_first, self.trap_last = (1, 0) if first is None else (first, last)
+        self.effects += 1
 
     def set_breakpoints(self, addresses: Iterable[int]) -> None:
         """Replace the set of breakpoints."""
         self.breakpoints = frozenset(addresses)
         self.drop_all_code()
+        self.effects += 1
+        self.cut()
 
     # The run --------------------------------------------------------------------------------------------------
 
@@ -265,6 +275,17 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         return ""
 
     def _run(self, single: bool) -> Stop:
+        if self.running:
+            raise RuntimeError("run() or step() in a callback of the same core")
+        self.running = True
+        if self.tick != self.left_tick:
+            self.effects += 1  # set from outside: the last iteration took longer than it does
+        try:
+            return self._units(single)
+        finally:
+            self.running, self.left_tick = False, self.tick
+
+    def _units(self, single: bool) -> Stop:
         self.stopped = self.detail = ""
         while not self.stopped:
             self.stopped = self._boundary()

@@ -52,7 +52,7 @@ class Exceptions:
         self.set_fpscr(0x00040001)
         self.vbr = self.mmucr = self.ccr = 0
         self.expevt, self.pc = expevt, RESET_VECTOR
-        self.sleeping = False
+        self.sleeping, self.llbit = False, 0
         self.flush_translations()
         self.stopped = "reset"
 
@@ -62,6 +62,7 @@ class Exceptions:
         self.set_sr(self.ssr | MD | RB | BL)
         base = self.vbr if self.vector_base is None else self.vector_base
         self.pc = base + offset & 0xFFFFFFFF
+        self.llbit = 0
         self.effects += 1
         if self.vector_base is not None:
             self.tick += charge
@@ -70,9 +71,8 @@ class Exceptions:
         """An exception at the unit of address pc, ``slot``: in the delay slot of its branch."""
         code = {0x180: 0x1A0, 0x800: 0x820}.get(fault.expevt, fault.expevt) if slot else fault.expevt
         if self.sr & BL:
-            at = pc + 2 * slot
             why = f"exception 0x{code:03x} with SR.BL=1 (VBR 0x{self.vbr:08x}, TEA 0x{self.tea:08x})"
-            self.reset(why, 0x020, at)
+            self.reset(why, 0x020, pc)
         elif code == 0x140:
             self.reset("TLB multiple hit", code, pc)
         else:

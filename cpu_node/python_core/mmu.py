@@ -63,14 +63,15 @@ class Mmu:
         self.pteh = self.pteh & 0x3FF | v & 0xFFFFFC00
         raise Fault(expevt, offset)
 
-    def _hits(self: Any, v: int) -> list[list[int]]:
-        """Valid UTLB entries for an address under PTEH's ASID; MMUCR.SV in privileged mode ignores ASIDs."""
+    def _hits(self: Any, v: int, within: int = 0xFFFFFFFF) -> list[list[int]]:
+        """Valid UTLB entries for an address under PTEH's ASID; MMUCR.SV in privileged mode ignores ASIDs.
+        ``within``: bits of the address to look at."""
         any_asid = self.mmucr & SV and self.sr & MD
         return [
             e
             for e in self.utlb
             if e[1] & V
-            and not (e[0] ^ v) & page_mask(e[1])
+            and not (e[0] ^ v) & page_mask(e[1]) & within
             and (any_asid or e[1] & SH or not (e[0] ^ self.pteh) & 0xFF)
         ]
 
@@ -111,7 +112,7 @@ class Mmu:
             p, data = self._utlb(v, kind)
             if p >= 0x1C000000:
                 return p | 0xE0000000, True
-            small = page_mask(data) == 0xFFFFFC00
+            small = page_mask(data) == 0xFFFFFC00 or len(self._hits(v, 0xFFFFF000)) > 1
         if kind != "fetch" and not small and self.hook is None and self.in_ram(p):
             pages = self.reads if kind == "read" else self.writes
             pages[v >> 12] = p - self.ram_base & ~0xFFF

@@ -108,8 +108,10 @@ def random_snapshot(rng: random.Random, tick: int) -> dict[str, Any]:
 
 
 def differences(a: Any, b: Any, stops: tuple[Any, Any]) -> list[str]:
-    found = [] if stops[0][:3] == stops[1][:3] else [f"stop {stops[0]} / {stops[1]}"]
+    found = [] if stops[0] == stops[1] else [f"stop {stops[0]} / {stops[1]}"]
     x, y = a.snapshot(), b.snapshot()
+    for snapshot in (x, y):  # which iterations of an idle loop are skipped is each core's own
+        snapshot["instructions"] += snapshot.pop("skipped")
     p, q = unpack(x.pop("state")), unpack(y.pop("state"))
     found += [f"{name} {p[name]:08x} / {q[name]:08x}" for name in p if p[name] != q[name]]
     found += [f"{key} {x[key]} / {y[key]}" for key in x if x[key] != y[key] and key not in ("utlb", "itlb")]
