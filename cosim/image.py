@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-
-EM_SH = 42
 
 
 class ImageError(Exception):
@@ -18,12 +16,13 @@ class ImageError(Exception):
 
 @dataclass
 class Image:
-    """Segments (physical address, bytes), entry point (virtual) and symbols."""
+    """Segments (physical address, bytes), entry point (virtual), symbols, and the memory taken (address, bytes)."""
 
     path: Path
     segments: list[tuple[int, bytes]] = field(default_factory=list)
     entry: int = 0
     symbols: dict[str, int] = field(default_factory=dict)
+    extents: list[tuple[int, int]] = field(default_factory=list)  # with .bss, which is not loaded
 
     def symbol(self, name: str) -> int:
         """Address of a symbol. Raises ImageError."""
@@ -36,23 +35,43 @@ def load_elf(path: Path) -> Image:
     """Image of a little-endian SuperH executable. Raises ImageError."""
     if not path.exists():
         raise ImageError(f"image {path} is missing: build it with `cosim guests build`, or correct the topology")
-    with path.open("rb") as file:
-        try:
-            elf = ELFFile(file)
-            machine, little = elf.header["e_machine"], elf.little_endian
-        except ELFError as error:
-            raise ImageError(f"image {path} is no ELF file: {error}") from None
-        if machine != "EM_SH" or not little:
+    file = io.BytesIO(_read(path))
+    try:
+        elf = ELFFile(file)
+    except Exception as error:  # ELFError, and what a header cut off gives
+        raise ImageError(f"image {path} is no ELF file: {str(error) or type(error).__name__}") from None
+    try:
+        return _load(path, elf)
+    except ImageError:
+        raise
+    except Exception as error:  # the reader follows the file's offsets and raises what it meets there
+        raise ImageError(f"image {path} is damaged: {str(error) or type(error).__name__}; build it again") from None
+
+
+def _load(path: Path, elf: ELFFile) -> Image:
+    machine, order = elf.header["e_machine"], "little" if elf.little_endian else "big"
+    if machine != "EM_SH" or order != "little":
+        raise ImageError(f"image {path}: machine {machine}, {order} endian; expected EM_SH, little endian")
+    image = Image(path, entry=elf.header["e_entry"])
+    for segment in elf.iter_segments("PT_LOAD"):
+        paddr, size = segment["p_paddr"] & 0x1FFFFFFF, segment["p_filesz"]
+        data = segment.data()
+        if len(data) != size:
             raise ImageError(
-                f"image {path}: machine {machine}, {'little' if little else 'big'} endian; expected EM_SH, little endian"
+                f"image {path}: the segment at physical 0x{paddr:08x} has {len(data)} of {size} bytes: the file is "
+                "cut off; build it again"
             )
-        image = Image(path, entry=elf.header["e_entry"])
-        for segment in elf.iter_segments("PT_LOAD"):
-            if segment["p_memsz"] and segment["p_filesz"]:
-                image.segments.append((segment["p_paddr"] & 0x1FFFFFFF, segment.data()))
-        table = elf.get_section_by_name(".symtab")
-        if isinstance(table, SymbolTableSection):
-            image.symbols = {s.name: s["st_value"] for s in table.iter_symbols() if s.name}
+        if data:
+            image.segments.append((paddr, data))
+        if segment["p_memsz"]:
+            image.extents.append((paddr, segment["p_memsz"]))
+    if not image.segments:
+        raise ImageError(f"image {path} has nothing to load: is it a linked program?")
+    table = elf.get_section_by_name(".symtab")
+    if isinstance(table, SymbolTableSection):
+        # Local symbols come first in the table: of two with one name the global one stays.
+        defined = (s for s in table.iter_symbols() if s.name and s["st_shndx"] != "SHN_UNDEF")
+        image.symbols = {s.name: s["st_value"] for s in defined}
     return image
 
 
@@ -60,14 +79,24 @@ def load_raw(path: Path, address: int, entry: int | None = None) -> Image:
     """Raw bytes at a physical address. Raises ImageError."""
     if not path.exists():
         raise ImageError(f"image {path} is missing: correct the topology")
-    return Image(path, [(address, path.read_bytes())], address | 0x80000000 if entry is None else entry)
+    data = _read(path)
+    if not data:
+        raise ImageError(f"image {path} is empty")
+    return Image(path, [(address, data)], address | 0x80000000 if entry is None else entry)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"image {path} cannot be read: {error.strerror}") from None
 
 
 def check_inside(image: Image, base: int, size: int, guest: str) -> None:
-    """Raises ImageError when a segment lies outside the guest's memory partition."""
-    for paddr, data in image.segments:
-        if paddr < base or paddr + len(data) > base + size:
+    """Raises ImageError when a segment, .bss included, lies outside the guest's memory partition."""
+    for paddr, length in [*((paddr, len(data)) for paddr, data in image.segments), *image.extents]:
+        if paddr < base or paddr + length > base + size:
             raise ImageError(
-                f"guest {guest}: {image.path.name} has 0x{len(data):x} bytes at physical 0x{paddr:08x}, outside its "
+                f"guest {guest}: {image.path.name} has 0x{length:x} bytes at physical 0x{paddr:08x}, outside its "
                 f"partition 0x{base:08x}..0x{base + size - 1:08x}"
             )

@@ -1,0 +1,197 @@
+"""Guest images: what is loaded, and the full text of every refusal. The ELF files are built here, by hand."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
+
+EM_SH, EM_ARM = 42, 40
+START = 0x8C001000
+Segment = tuple[int, int, bytes, int]  # virtual, physical, bytes, size in memory
+TEXT: Segment = (START, 0x0C001000, b"code", 4)
+
+
+def elf(segments=(TEXT,), symbols=(("main", START, 1),), machine=EM_SH, order="<", entry=START) -> bytes:
+    """A 32-bit executable. Symbols: name, value, section index (0 is undefined)."""
+    after_headers = 52 + 32 * len(segments)
+    program, body = b"", b""
+    for virtual, physical, data, size in segments:
+        at = after_headers + len(body)
+        program += struct.pack(order + "8I", 1, at, virtual, physical, len(data), size, 5, 4)
+        body += data
+    strings, table = b"\0", bytes(16)
+    for name, value, section in symbols:
+        table += struct.pack(order + "3IBBH", len(strings), value, 0, 0x12, 0, section)
+        strings += name.encode() + b"\0"
+    names = b"\0.symtab\0.strtab\0.shstrtab\0"
+    at, sections = after_headers + len(body), struct.pack(order + "10I", *[0] * 10)
+    for name, kind, data, link, size in ((1, 2, table, 2, 16), (9, 3, strings, 0, 0), (17, 3, names, 0, 0)):
+        sections += struct.pack(order + "10I", name, kind, 0, 0, at, len(data), link, 1, 1, size)
+        body += data
+        at += len(data)
+    head = b"\x7fELF" + bytes([1, 1 if order == "<" else 2, 1]) + bytes(9)
+    head += struct.pack(order + "2H5I6H", 2, machine, 1, entry, 52, at, 0, 52, 32, len(segments), 40, 4, 3)
+    return head + program + body + sections
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(raw: bytes) -> Path:
+        path = tmp_path / "guest.elf"
+        path.write_bytes(raw)
+        return path
+
+    return to_file
+
+
+def refused(call, *arguments) -> str:
+    with pytest.raises(ImageError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+# What is loaded ---------------------------------------------------------------------------------------
+
+
+def test_segments_by_physical_address_with_entry_and_symbols(write):
+    data = (0x8C002000, 0x8C002000, b"data", 0x100)
+    image = load_elf(write(elf([TEXT, data], [("main", START, 1), ("end", START + 4, 1)])))
+    assert image.segments == [(0x0C001000, b"code"), (0x0C002000, b"data")]
+    assert image.entry == START
+    assert image.symbols == {"main": START, "end": START + 4}
+    assert image.extents == [(0x0C001000, 4), (0x0C002000, 0x100)]
+
+
+def test_bss_alone_is_taken_but_not_loaded(write):
+    image = load_elf(write(elf([TEXT, (0x8C004000, 0x0C004000, b"", 0x80)])))
+    assert image.segments == [(0x0C001000, b"code")]
+    assert image.extents[1] == (0x0C004000, 0x80)
+
+
+def test_a_program_without_symbols_loads(write):
+    assert load_elf(write(elf(symbols=()))).symbols == {}
+
+
+def test_of_two_symbols_of_one_name_the_last_stays(write):
+    assert load_elf(write(elf(symbols=[("tick", 1, 1), ("tick", 2, 1)]))).symbol("tick") == 2
+
+
+def test_raw_bytes_at_an_address_are_entered_through_p1(write):
+    image = load_raw(write(b"raw"), 0x0C000000)
+    assert (image.segments, image.entry) == ([(0x0C000000, b"raw")], 0x8C000000)
+    assert load_raw(write(b"raw"), 0x0C000000, 0xAC000100).entry == 0xAC000100
+
+
+# Refusals -----------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file():
+    path = Path("no/such.elf")
+    assert refused(load_elf, path) == (
+        "image no/such.elf is missing: build it with `cosim guests build`, or correct the topology"
+    )
+    assert refused(load_raw, path, 0) == "image no/such.elf is missing: correct the topology"
+
+
+def test_a_folder(tmp_path):
+    assert refused(load_elf, tmp_path) == f"image {tmp_path} cannot be read: Is a directory"
+    assert refused(load_raw, tmp_path, 0) == f"image {tmp_path} cannot be read: Is a directory"
+
+
+def test_an_empty_raw_file(write):
+    path = write(b"")
+    assert refused(load_raw, path, 0) == f"image {path} is empty"
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x7f", b"#!/bin/sh\necho this is no program\n", bytes(100)])
+def test_a_file_that_is_no_elf(write, raw):
+    path = write(raw)
+    assert refused(load_elf, path) == f"image {path} is no ELF file: Magic number does not match"
+
+
+def test_another_machine(write):
+    path = write(elf(machine=EM_ARM))
+    text = f"image {path}: machine EM_ARM, little endian; expected EM_SH, little endian"
+    assert refused(load_elf, path) == text
+
+
+def test_big_endian(write):
+    path = write(elf(order=">"))
+    assert refused(load_elf, path) == f"image {path}: machine EM_SH, big endian; expected EM_SH, little endian"
+
+
+def test_an_object_file_has_nothing_to_load(write):
+    path = write(elf(segments=()))
+    assert refused(load_elf, path) == f"image {path} has nothing to load: is it a linked program?"
+
+
+def test_a_segment_cut_off(write):
+    # The section headers of a stripped program are gone, so only the segment tells that bytes are missing.
+    raw = bytearray(elf([(START, 0x0C001000, bytes(1000), 1000)], symbols=()))
+    struct.pack_into("<I", raw, 32, 0)  # e_shoff
+    struct.pack_into("<HH", raw, 48, 0, 0)  # e_shnum, e_shstrndx
+    path = write(bytes(raw[: 84 + 300]))
+    assert refused(load_elf, path) == (
+        f"image {path}: the segment at physical 0x0c001000 has 300 of 1000 bytes: the file is cut off; build it again"
+    )
+
+
+def test_a_file_cut_off_at_any_byte_is_an_image_error(write):
+    raw = elf()
+    for length in range(len(raw)):
+        path = write(raw[:length])
+        text = refused(load_elf, path)
+        assert re.fullmatch(
+            rf"image {path}( is no ELF file: .+| is damaged: .+; build it again|: .+ cut off; build it again)", text
+        )
+
+
+def test_damaged_bytes_give_an_image_or_an_image_error(write):
+    rng, raw = random.Random(7), elf()
+    for _ in range(1500):
+        damaged = bytearray(raw)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(raw))] = rng.choice([0, 1, 255, rng.randrange(256)])
+        try:
+            image = load_elf(write(bytes(damaged)))
+        except ImageError as error:
+            assert str(error).startswith("image ")
+        else:
+            assert sum(len(data) for _, data in image.segments) <= len(raw)
+
+
+@pytest.mark.parametrize("symbols", [[("main", START, 1)], [("main", START, 1), ("tick", 0, 0)]])
+def test_a_symbol_that_is_missing_or_undefined(write, symbols):
+    image = load_elf(write(elf(symbols=symbols)))
+    assert image.symbol("main") == START
+    assert refused(image.symbol, "tick") == ("guest.elf: no symbol 'tick'; is it the right program, and not stripped?")
+
+
+PARTITION = (0x0C000000, 0x1000)
+
+
+@pytest.mark.parametrize("paddr, length", [(0x0C000000, 0x1000), (0x0C000000, 1), (0x0C000FFF, 1)])
+def test_a_segment_inside_its_partition(paddr, length):
+    check_inside(Image(Path("x/guest.bin"), [(paddr, bytes(length))]), *PARTITION, "rtos")
+
+
+@pytest.mark.parametrize("paddr, length", [(0x0BFFFFFF, 2), (0x0C000FFF, 2), (0x0D000000, 4)])
+def test_a_segment_outside_its_partition(paddr, length):
+    image = Image(Path("x/guest.bin"), [(0x0C000000, b"fits"), (paddr, bytes(length))])
+    assert refused(check_inside, image, *PARTITION, "rtos") == (
+        f"guest rtos: guest.bin has 0x{length:x} bytes at physical 0x{paddr:08x}, outside its partition "
+        "0x0c000000..0x0c000fff"
+    )
+
+
+def test_bss_outside_the_partition(write):
+    image = load_elf(write(elf([(0x8C000000, 0x0C000000, b"code", 0x2000)])))
+    assert refused(check_inside, image, *PARTITION, "rtos") == (
+        "guest rtos: guest.elf has 0x2000 bytes at physical 0x0c000000, outside its partition 0x0c000000..0x0c000fff"
+    )
