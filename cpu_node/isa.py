@@ -284,9 +284,7 @@ WORDS: list[Row | None] = _decode_table()
 def header() -> str:
     """The C core's decode table: ``X(name, mask, match, flags)`` rows."""
     bits = {"P": 1, "B": 2, "D": 4, "F": 8, "S": 16}
-    rows = "\n".join(
-        f"X({r.name}, 0x{r.mask:04x}, 0x{r.match:04x}, {sum(bits[f] for f in r.flags)})" for r in TABLE
-    )
+    rows = "\n".join(f"X({r.name}, 0x{r.mask:04x}, 0x{r.match:04x}, {sum(bits[f] for f in r.flags)})" for r in TABLE)
     return (
         "/* Generated from cpu_node/isa.py by `python -m cpu_node.isa header`; do not edit.\n"
         " * Flags: 1 privileged, 2 changes PC, 4 delayed, 8 FPU, 16 illegal in a slot. */\n" + rows + "\n"

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from cosim.state import STATE_NAMES, STATE_SIZE, Stop, pack, unpack
 from cpu_node.python_core.blocks import Blocks
 from cpu_node.python_core.exceptions import BL, MD, Exceptions, Fault
 from cpu_node.python_core.memory import NEVER, Memory
 from cpu_node.python_core.mmu import Mmu
-from cosim.state import STATE_NAMES, STATE_SIZE, Stop, pack, unpack
 
 PLAIN = tuple(
     "pc pr gbr vbr ssr spc sgr dbr mach macl fpul pteh ptel ttb tea mmucr pascr ccr tra expevt intevt".split()
@@ -29,9 +29,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
 
     def __init__(self, ram_base: int, ram_size: int) -> None:
         if ram_base & 0xFFF or ram_size & 0xFFF or ram_size <= 0 or not 0 <= ram_base <= 0x1C000000 - ram_size:
-            raise ValueError(
-                f"RAM 0x{ram_base:x}+0x{ram_size:x}: expected whole 4 KB pages below physical 0x1c000000"
-            )
+            raise ValueError(f"RAM 0x{ram_base:x}+0x{ram_size:x}: expected whole 4 KB pages below physical 0x1c000000")
         if sys.byteorder != "little":
             raise RuntimeError("the Python core reads guest memory in host order: it needs a little-endian host")
         self.ram_base, self.ram_size, self.ram = ram_base, ram_size, bytearray(ram_size)

@@ -256,8 +256,7 @@ def factories() -> dict[str, Callable[..., Callable[[], None]]]:
     made: dict[str, Callable[..., Callable[[], None]]] = {}
     for name, body in _bodies().items():
         text = (
-            "def factory(c, r, ld1, ld2, ld4, st1, st2, st4, n, m, i, u, d, pc):\n"
-            f" def op():\n  {body}\n return op\n"
+            f"def factory(c, r, ld1, ld2, ld4, st1, st2, st4, n, m, i, u, d, pc):\n def op():\n  {body}\n return op\n"
         )
         scope = dict(SCOPE)
         exec(text, scope)  # the table above, nothing from outside

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from cosim.state import STATE_NAMES, unpack
 from cpu_node import make_core
 from cpu_node.disasm import disassemble
 from cpu_node.isa import TABLE
-from cosim.state import STATE_NAMES, unpack
 
 BASE, SIZE = 0x0C000000, 0x20000
 VBR = 0x8C000000
@@ -115,9 +115,10 @@ def differences(a: Any, b: Any, stops: tuple[Any, Any]) -> list[str]:
     p, q = unpack(x.pop("state")), unpack(y.pop("state"))
     found += [f"{name} {p[name]:08x} / {q[name]:08x}" for name in p if p[name] != q[name]]
     found += [f"{key} {x[key]} / {y[key]}" for key in x if x[key] != y[key] and key not in ("utlb", "itlb")]
-    found += [f"{t}[{k}] {r} / {s}" for t in ("utlb", "itlb") for k, (r, s) in enumerate(zip(x[t], y[t])) if r != s]
+    tables = ("utlb", "itlb")
+    found += [f"{t}[{k}] {r} / {s}" for t in tables for k, (r, s) in enumerate(zip(x[t], y[t], strict=True)) if r != s]
     if a.bus.log != b.bus.log:
-        k = next((k for k, (r, s) in enumerate(zip(a.bus.log, b.bus.log)) if r != s), -1)
+        k = next((k for k, (r, s) in enumerate(zip(a.bus.log, b.bus.log, strict=False)) if r != s), -1)
         found.append(f"bus {a.bus.log[k : k + 2]} / {b.bus.log[k : k + 2]} ({len(a.bus.log)}, {len(b.bus.log)})")
     if a.read(BASE, SIZE) != b.read(BASE, SIZE):
         r, s = a.read(BASE, SIZE), b.read(BASE, SIZE)
