@@ -27,6 +27,7 @@ class Promise:
     posts: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # -> [quiet, credits]
     outstanding: int = 0  # posted writes not yet answered
     quiet: int = NEVER  # horizon while posted writes are outstanding
+    posted: bool = False  # a write was posted since the last promise
 
     def due(self) -> int:
         """Earliest tick at which this target matters: next planned change, promise or quiet bound."""
@@ -34,7 +35,7 @@ class Promise:
         return min(due, self.plan[0][0]) if self.plan else due
 
     def renew(self, t: int, answer: Answer) -> None:
-        """Take a new promise, given at tick t. Raises ClockError when it lies in the past."""
+        """Take a new promise, given at tick t. Raises ClockError when it breaks the rules or the last one."""
         if answer.next < t:
             raise ClockError(
                 f"{self.name} at tick {t}: promised until {answer.next}, which is past; a promise is at least t"
@@ -47,10 +48,17 @@ class Promise:
                     f"between {last} and the promise {answer.next}"
                 )
             last = tick
+        soonest = min([answer.next, *(tick for tick, _ in answer.plan[:1])])
+        if self.posted and soonest < self.due():
+            raise ClockError(
+                f"{self.name} at tick {t}: after a posted write something may change at {soonest}, but none was to "
+                f"before {self.due()}; give such a write an earlier quiet tick, or do not let it be posted"
+            )
         self.next = answer.next
         self.plan = list(answer.plan)
         self.posts = {(a, n): [quiet, credits] for a, n, quiet, credits in answer.posts}
         self.quiet = NEVER
+        self.posted = False
 
     def may_post(self, t: int, address: int, size: int) -> bool:
         """Whether a write at t need not be waited for."""
@@ -61,6 +69,7 @@ class Promise:
         """Account for a posted write; False when the target's leases do not survive it."""
         rule = self.posts[(address, size)]
         self.outstanding += 1
+        self.posted = True
         self.quiet = min(self.quiet, rule[0])
         rule[1] -= 1
         return rule[1] >= 0
