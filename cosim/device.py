@@ -31,10 +31,29 @@ class DeviceError(Exception):
     """A configuration or message that the device cannot take; the text says what was expected."""
 
 
+class Host:
+    """The host side of a device that has none."""
+
+    def filenos(self) -> list[int]:
+        """What to poll for input."""
+        return []
+
+    def read(self) -> bytes:
+        """Bytes typed since the last call."""
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Bytes the guest sent. Raises DeviceError when they cannot be kept."""
+
+    def close(self) -> None:
+        """End."""
+
+
 class Device:
     """One device. Subclasses give the tables and override what they need, top to bottom."""
 
     ROLE: ClassVar[str] = ""
+    CAPABILITIES: ClassVar[tuple[str, ...]] = ()
     OPTIONS: ClassVar[dict[str, Any]] = {}  # configuration keys and their defaults
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
@@ -91,6 +110,14 @@ class Device:
         """Messages beyond MMIO. Raises DeviceError."""
         raise DeviceError(f"{self.name}: a {self.ROLE} takes no {type(body).__name__}")
 
+    def open_host(self) -> Host:
+        """The host side of the device: where its bytes go to and come from. Raises DeviceError."""
+        return Host()
+
+    def take_output(self) -> bytes:
+        """Bytes for the host since the last call."""
+        return b""
+
     # What they share -------------------------------------------------------------------------------
 
     def handle(self, t: int, body: Body) -> Body | None:
@@ -140,6 +167,7 @@ class Device:
             info["unknown_registers"] = {f"0x{a:08x}": n for a, n in sorted(self.file.unknown.items())}
         return Final(digest, info)
 
-    def map_digest(self) -> str:
-        """Digest of the register map."""
-        return map_digest(self.registers)
+    @classmethod
+    def map_digest(cls) -> str:
+        """Digest of the register map with default options, compared in Hello."""
+        return map_digest(cls(cls.ROLE, {}).registers)

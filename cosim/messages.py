@@ -71,7 +71,11 @@ class Status(Body):
 
 
 class Start(Body):
-    """Launcher to CPU node: the targets, then begin at tick 0."""
+    """Launcher to CPU node: the targets, then load and stand at tick 0. Answered by Paused.
+
+    A target is a map: name, role, and endpoint, lines, regions as in its Ready; in the inproc placement
+    component and config instead, and the CPU node makes the component itself.
+    """
 
     targets: list[dict]  # type: ignore[type-arg]
 
@@ -84,7 +88,7 @@ class Go(Body):
 
 
 class Paused(Body):
-    """CPU node to launcher: stands at tick t. reason: until | match | stalled | fault | guest."""
+    """CPU node to launcher: stands at tick t. reason: started | until | match | stalled | guest."""
 
     reason: str
     detail: str
@@ -92,9 +96,9 @@ class Paused(Body):
 
 
 class Command(Body):
-    """Launcher to CPU node while it stands, or to be applied at its next quantum boundary."""
+    """Launcher to CPU node; while it runs, taken at its next boundary. Answered by Reply."""
 
-    what: str  # input | observe | report | forward
+    what: str  # input | type | arm | observe | report | samples | syncs | journal | finish
     target: str
     data: dict  # type: ignore[type-arg]
 
@@ -108,19 +112,22 @@ class Reply(Body):
 class HostInput(Body):
     """Serial node to launcher: bytes a person or program typed; they have no tick yet."""
 
+    node: str
     data: bytes
 
 
 class Output(Body):
     """Serial node to launcher: bytes that left the shift register; for consoles and logs."""
 
+    node: str
     data: bytes
 
 
 class Failed(Body):
-    """Node to launcher: last words before it ends with an error."""
+    """Node to launcher: last words before it ends with an error; ``code`` is the exit code of the run."""
 
     text: str
+    code: int = 3
 
 
 class Stop(Body):
@@ -189,6 +196,8 @@ class Trap(Body):
     number: int  # entry of the call page, or INTEVT
     level: int
     state: bytes  # cosim.state order, little-endian words
+    sleeping: bool = False  # the running vCPU waits in its idle call
+    pending: list[tuple[int, int]] = []  # requests: (INTEVT, level), the one to be taken first leading
 
 
 class Directive(Body):
@@ -199,13 +208,15 @@ class Directive(Body):
     state: bytes = b""  # new state; empty: the one that was sent, with ``patch``
     patch: dict[str, int] = {}
     sleep: bool = False
-    vectors: tuple[int, int, int, int] = (0, 0, 0, 0)  # guest base; general, TLB, interrupt charges
+    vectors: tuple[int, int, int, int] = (-1, 0, 0, 0)  # guest base, -1 none; general, TLB, interrupt charges
     forward: list[int] = []  # INTEVT codes that go straight on to this vCPU
     writes: list[tuple[int, int, int]] = []  # MMIO writes SPUMONE itself makes: (address, size, value)
     loads: list[tuple[int, bytes]] = []  # at start: RAM contents
     report: str = ""  # a guest error to show
-    symbols: dict[str, str] = {}
     charge_path: str = ""  # name of the path in the cost table
+    idle: tuple[int, int] = (-1, 0)  # lease of the idle call: (charge, highest IMASK it holds for); charge -1: none
+    deliver: int = 0  # INTEVT of the interrupt that the vCPU enters with this; 0: none
+    more: bool = False  # at start: ask again, images come in pieces
 
 
 class Finish(Body):

@@ -1,4 +1,4 @@
-"""Where component classes are found by role: the one registry that lets nodes be placed inproc."""
+"""Where component classes are found: the one registry that lets nodes be started by role or placed inproc."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ ROLES: dict[str, str] = {
 }
 
 
-def component_class(role: str) -> Any:
-    """The class of a role. Raises KeyError for an unknown role, naming the known ones."""
+def component_class(role: str, component: str = "") -> Any:
+    """The class of a role, or of ``component = "module:Class"``, somebody's own.
+
+    Raises KeyError for an unknown role, ImportError or AttributeError for a component that is not there.
+    """
     if role not in ROLES:
         raise KeyError(f"no role {role!r}: known are {', '.join(sorted(ROLES))}")
-    module, name = ROLES[role].split(":")
+    module, _, name = (component or ROLES[role]).partition(":")
     return getattr(importlib.import_module(module), name)

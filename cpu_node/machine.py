@@ -1,6 +1,6 @@
 """The machine as the CPU node sees it: a core that runs ahead, and targets that keep promises.
 
-Reads top to bottom: MMIO, interrupt lines, calls into SPUMONE, the run loop, digest and figures.
+Reads top to bottom: MMIO, interrupt lines, calls into SPUMONE, the run loop, the outside, digest and figures.
 Time rules: docs/explanation/time.md. No sockets here, and no wall clock but for the length of a slice.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from cosim import NEVER
 from cosim.clock import ClockError, grid_after, horizon
-from cosim.image import Image
 from cosim.messages import (
     Advance,
     Answer,
     Arm,
     Directive,
+    Final,
     Finish,
     Input,
     Lines,
@@ -29,6 +29,8 @@ from cosim.messages import (
     Trap,
     Write,
 )
+from cosim.sh7780 import LINE
+from cosim.state import pack
 from cosim.target import Target
 from cpu_node.observers import Deadline, Latency
 
@@ -36,19 +38,22 @@ SYNC = 4_000_000  # ticks between running digests, and the grid of armed pattern
 FLUSH = 10 * SYNC  # serial devices are caught up this often, so that consoles show
 SLICE = 0.02  # seconds of wall time between looks at the outside
 TRAP_PAGE = (0x8FFFF000, 0x8FFFFFFF)
+IDLE = 1  # entry of the call page
+SPUMONE_PC = TRAP_PAGE[0]  # pc of the writes SPUMONE makes, in the digest
 EVENT = {"line": 1, "accept": 2, "write": 3, "trap": 4, "sync": 5}
-CAUSE = {"start": 0, "call": 1, "interrupt": 2}
+CAUSE = {"start": 0, "call": 1}
 
 
-class GuestError(Exception):
-    """A guest did what the machine cannot continue from; the text names tick, PC and cause."""
+class MachineError(Exception):
+    """Nodes that cannot make up a machine; the text names them."""
 
 
 class Machine:
     """One core, its targets, and the hypervisor where there is one."""
 
-    def __init__(self, core: Any, targets: list[Target], idle: Callable[[], None], leased: bool = True) -> None:
-        self.core, self.idle, self.leased = core, idle, leased
+    def __init__(self, core: Any, targets: list[Target], look: Callable[[], None], leased: bool = True) -> None:
+        self.core, self.look, self.leased = core, look, leased
+        self.interactive = False  # somebody may still type
         self.targets = sorted(targets, key=lambda target: target.name)
         self.hypervisor = next((t for t in targets if t.role == "hypervisor"), None)
         self.intc = next((t for t in targets if t.role == "intc"), None)
@@ -57,7 +62,7 @@ class Machine:
             for first, last in target.regions:
                 for page in range(first >> 12, (last >> 12) + 1):
                     self.pages.setdefault(page, []).append((first, last, target))
-        self.owner = {line: target for target in self.targets for line in target.line_names}
+        self._check_unique()
         self.stream = hashlib.sha256()
         self.syncs: list[tuple[int, str]] = []
         self.next_sync = SYNC
@@ -75,11 +80,27 @@ class Machine:
         self.unmapped: Counter[int] = Counter()
         self.reports: list[str] = []
         self.charges: Counter[str] = Counter()
-        self.journal: list[tuple[int, str, list[tuple[int, int]]]] = []
+        self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
         self.slice_ticks = 100_000
+        self.looked = 0.0
+        self.idle_lease = (-1, 0)
+        self.last_input: dict[str, int] = {}
         self.armed: Target | None = None
         self.matched = -1
         core.bus = self
+
+    def _check_unique(self) -> None:
+        """Each address and each line has one target. Raises MachineError."""
+        regions = sorted((first, last, t.name) for t in self.targets for first, last in t.regions)
+        for (_, last, one), (first, _, other) in zip(regions, regions[1:], strict=False):
+            if first <= last:
+                raise MachineError(f"nodes {one} and {other} both answer at 0x{first:08x}: give one another channel")
+        owner: dict[str, str] = {}
+        for target in self.targets:
+            for line in target.line_names:
+                if line in owner:
+                    raise MachineError(f"nodes {owner[line]} and {target.name} both drive line {line}; a line has one")
+                owner[line] = target.name
 
     # MMIO: called by the core in the middle of an instruction ----------------------------------------
 
@@ -101,8 +122,11 @@ class Machine:
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:
         """MMIO write of size bytes at the unit's start tick."""
+        self._write(tick, self.core.unit_pc, address, size, value)
+
+    def _write(self, tick: int, pc: int, address: int, size: int, value: int) -> None:
         target = self._target(address)
-        self.event("write", tick, self.core.unit_pc, address, size, value)
+        self.event("write", tick, pc, address, size, value)
         if target is None:
             return
         body = Write(address, size, value, self._seen(target))
@@ -218,38 +242,67 @@ class Machine:
     # SPUMONE ----------------------------------------------------------------------------------------------
 
     def trap(self, cause: str, number: int, level: int) -> None:
-        """Ask the hypervisor what becomes of the CPU, and do it."""
+        """Ask SPUMONE, and do as it says."""
         core, tick = self.core, self.core.tick
         assert self.hypervisor is not None
-        self.event("trap", tick, CAUSE[cause], number)
-        d = self.hypervisor.call(tick, Trap(cause, number, level, core.state_bytes()))
+        if cause != "interrupt":  # those are in the digest as accepted
+            self.event("trap", tick, CAUSE[cause], number)
+        if cause == "call" and number == IDLE and self._idle_here():
+            return
+        trap = Trap(cause, number, level, core.state_bytes(), bool(core.sleeping), self._pending())
+        d = self.hypervisor.call(tick, trap)
         if not isinstance(d, Directive):
             raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(d).__name__}; expected Directive")
         for paddr, data in d.loads:
             core.write(paddr, data)
-        if d.state:
-            core.set_state_bytes(d.state)
-        if d.patch:
-            core.set_state(d.patch)
+        if d.more:
+            return self.trap(cause, number + 1, level)
+        core.set_state_bytes(d.state)
         core.sleeping = d.sleep
         core.tick = tick + d.charge
-        self.charges[d.charge_path] += 1
-        core.set_vectors(d.vectors[0] or None, *d.vectors[1:])
+        core.set_vectors(None if d.vectors[0] < 0 else d.vectors[0], *d.vectors[1:])
         self.forward = frozenset(d.forward)
-        self._account(tick, d)
+        self.idle_lease = d.idle
+        self._account(tick, d.charge, d.charge_path, d.vcpu)
+        if d.deliver:
+            self.interrupts[LINE.get(d.deliver, hex(d.deliver))] += 1
+            self._vcpu(d.vcpu)["interrupts"] += 1
         for address, size, value in d.writes:
-            self.write(tick, address, size, value)
+            self._write(tick, SPUMONE_PC, address, size, value)
         if d.report:
             self.reports.append(f"tick {tick}: {d.report}")
+        return None
 
-    def _account(self, tick: int, d: Directive) -> None:
+    def _idle_here(self) -> bool:
+        """Answer an idle call by SPUMONE's lease, where it holds: nobody else could run or be woken."""
+        charge, highest = self.idle_lease
+        core = self.core
+        if not self.leased or charge < 0 or self.best is not None:
+            return False
+        state = core.state()
+        if state["sr"] >> 4 & 15 > highest:
+            return False
+        state.update(r0=0, pc=state["pr"])
+        core.set_state_bytes(pack(state))
+        self._account(core.tick, charge, "idle_stay", self.vcpu)
+        core.tick += charge
+        core.sleeping = True
+        return True
+
+    def _pending(self) -> list[tuple[int, int]]:
+        """Requests behind masks and priorities, (INTEVT, level), the one to be taken first leading."""
+        rows = [self.table[line] for line in self.asserted if line in self.table and self.table[line][2] > 0]
+        return [(row[1], row[2]) for row in sorted(rows, key=lambda row: (-row[2], row[3]))]
+
+    def _account(self, tick: int, charge: int, path: str, vcpu: str) -> None:
         """Ticks go to the vCPU that ran until the trap, the charge to SPUMONE."""
         self._leave(tick)
-        self._vcpu("SPUMONE")["ticks"] += d.charge
-        if d.vcpu != self.vcpu:
-            self._vcpu(d.vcpu)["switches"] += 1
-        self.vcpu = d.vcpu
-        self.vcpu_since = tick + d.charge
+        self.charges[path] += 1
+        self._vcpu("SPUMONE")["ticks"] += charge
+        if vcpu != self.vcpu:
+            self._vcpu(vcpu)["switches"] += 1
+        self.vcpu = vcpu
+        self.vcpu_since = tick + charge
 
     def _leave(self, tick: int) -> None:
         row = self._vcpu(self.vcpu)
@@ -262,16 +315,15 @@ class Machine:
 
     # The run ---------------------------------------------------------------------------------------------
 
-    def start(self, images: list[Image], entry: int | None) -> None:
-        """Load, take first promises, and stand at tick 0. ``entry`` only where no hypervisor starts guests."""
-        for image in images:
-            for paddr, data in image.segments:
-                self.core.write(paddr, data)
+    def start(self, loads: list[tuple[int, bytes]], entry: int | None) -> None:
+        """Load RAM, take first promises, and stand at tick 0. ``entry`` only where no hypervisor starts guests."""
+        for paddr, data in loads:
+            self.core.write(paddr, data)
         for target in self.targets:
             if target is not self.hypervisor:
                 self._ask(target, 0, Advance())
         if self.hypervisor is not None:
-            self.hypervisor.promise.next = NEVER
+            self.hypervisor.promise.next = NEVER  # it answers traps only
             self.core.set_trap_page(*TRAP_PAGE)
             self.trap("start", 0, 0)
         elif entry is not None:
@@ -282,6 +334,9 @@ class Machine:
         core = self.core
         while True:
             self.settle(core.tick)
+            if time.monotonic() - self.looked > SLICE:
+                self.look()
+                self.looked = time.monotonic()
             if core.tick >= self.next_sync:
                 self._sync()
                 continue
@@ -289,13 +344,14 @@ class Machine:
                 return "until", ""
             if armed and self.matched >= 0 and core.tick >= grid_after(self.matched, SYNC):
                 return "match", ""
-            limit = min(until, self.next_sync, core.tick + self.slice_ticks)
-            bound = horizon((t.promise for t in self.targets), limit)
-            if core.sleeping and bound >= limit and limit != self.next_sync:
-                bound = min(until, self.next_sync)  # asleep: no need of slices
-            began = time.monotonic()
-            ran = core.instructions
-            stop = core.run(bound)
+            due = horizon(t.promise for t in self.targets)
+            if core.sleeping and min(due, until) >= NEVER and self.best is None and not self.interactive:
+                return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
+            limit = min(until, self.next_sync)
+            if not core.sleeping:
+                limit = min(limit, core.tick + self.slice_ticks)
+            began, ran = time.monotonic(), core.instructions
+            stop = core.run(min(due, limit))
             self._pace(core.instructions - ran, time.monotonic() - began)
             if stop.reason == "interrupt":
                 self._interrupt()
@@ -304,15 +360,12 @@ class Machine:
             elif stop.reason == "breakpoint":
                 self._observe(stop.pc, stop.tick)
             elif stop.reason == "reset":
-                return "guest", f"{self.vcpu or 'guest'} at tick {stop.tick}: {stop.detail}"
+                return "guest", f"guest {self.vcpu or 'alone'} at tick {stop.tick}: {stop.detail}"
 
     def _pace(self, instructions: int, seconds: float) -> None:
+        """Choose slices of SLICE seconds by the core's speed; they change no result."""
         if instructions >= self.slice_ticks // 2:
-            rate = instructions / max(seconds, 1e-6)
-            self.slice_ticks = max(1000, int(rate * SLICE))
-        if time.monotonic() - self.__dict__.get("looked", 0.0) > SLICE:
-            self.__dict__["looked"] = time.monotonic()
-            self.idle()
+            self.slice_ticks = max(1000, int(instructions / max(seconds, 1e-6) * SLICE))
 
     def _entry(self, pc: int) -> int:
         return (pc - TRAP_PAGE[0]) // 16 if pc % 16 == 0 else 0x1000 + pc - TRAP_PAGE[0]
@@ -321,13 +374,13 @@ class Machine:
         assert self.best is not None
         line, intevt, level, _ = self.best
         self.event("accept", self.core.tick, intevt)
+        if self.hypervisor is not None and not (self.leased and intevt in self.forward):
+            return self.trap("interrupt", intevt, level)
         self.interrupts[line] += 1
-        if self.hypervisor is None or intevt in self.forward:
-            self._vcpu(self.vcpu)["interrupts"] += 1
-            self.core.accept()
-        else:
-            self.trap("interrupt", intevt, level)
-            self._vcpu(self.vcpu)["interrupts"] += 1
+        self._vcpu(self.vcpu)["interrupts"] += 1
+        if self.hypervisor is not None:
+            self.charges["interrupt"] += 1
+        return self.core.accept()
 
     def _observe(self, pc: int, tick: int) -> None:
         for observer in self.latency:
@@ -355,11 +408,17 @@ class Machine:
     # From outside, between runs -----------------------------------------------------------------------------
 
     def input(self, target_name: str, entries: list[tuple[int, int]]) -> None:
-        """Characters for a serial device: (tick, byte), ticks from now on. Goes into the journal."""
+        """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
         target = self._named(target_name)
         self._collect(target)
-        self.journal.append((self.core.tick, target_name, entries))
+        self.journal += [(tick, target_name, byte) for tick, byte in entries]
+        self.last_input[target_name] = entries[-1][0]
         self._ask(target, self.core.tick, Input(entries))
+
+    def type(self, target_name: str, data: bytes, gap: int) -> None:
+        """Characters ``gap`` ticks apart, as a terminal sends them, from now on."""
+        first = max(self.core.tick, self.last_input.get(target_name, 0)) + gap
+        self.input(target_name, [(first + k * gap, byte) for k, byte in enumerate(data)])
 
     def arm(self, target_name: str, pattern: str) -> None:
         """Watch a serial device's output; an empty pattern disarms."""
@@ -396,8 +455,12 @@ class Machine:
         for target in self.targets:
             self._collect(target)
             finals[target.name] = target.call(core.tick, Finish())
+            if not isinstance(finals[target.name], Final):
+                raise ClockError(f"{target.name} at tick {core.tick}: no Final to Finish")
         whole = hashlib.sha256(self.stream.digest() + core.state_bytes())
-        whole.update(repr(core.snapshot()["utlb"]).encode() + core.ram_sha256())
+        rest = core.snapshot()
+        whole.update(repr([rest[k] for k in ("utlb", "itlb", "extras", "tick", "sleeping")]).encode())
+        whole.update(core.ram_sha256())
         for name in sorted(finals):
             whole.update(name.encode() + finals[name].digest)
         return {**self.figures(), "digest": whole.hexdigest(), "info": {n: f.info for n, f in finals.items()}}
@@ -418,7 +481,6 @@ class Machine:
             "vcpus": {name: dict(row) for name, row in self.vcpus.items()},
             "interrupts": dict(self.interrupts),
             "deadlines": [d.figures() for d in self.deadlines],
-            "latency": [list(o.samples) for o in self.latency],
             "charges": dict(self.charges),
             "unmapped": {f"0x{a:08x}": n for a, n in sorted(self.unmapped.items())},
             "reports": list(self.reports),

@@ -1,0 +1,1 @@
+"""The command line, supervision, the monitor and the measurements; starts nodes, never imports them."""

@@ -1,0 +1,101 @@
+"""A node as a process: says hello, makes its component, serves the CPU node's messages until told to stop.
+
+    python -m cosim.node ROLE NAME ENDPOINT
+
+Started by the launcher with this argument vector, or by hand as ``cosim node ROLE --connect ENDPOINT``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from typing import Any
+
+import zmq
+
+from cosim import wire
+from cosim.device import Device, DeviceError
+from cosim.link import Link, LinkError, Stopped, configure
+from cosim.messages import HostInput, Output, Ready
+from cosim.placement import component_class
+
+POLL = 50  # ms between looks at the launcher when nothing comes
+
+
+def serve(link: Link, context: Any, component: Device, endpoint: str) -> None:
+    """Answer the CPU node on a PAIR socket bound at ``endpoint`` until the launcher says Stop."""
+    data = configure(context.socket(zmq.PAIR))
+    data.bind(endpoint)
+    host = component.open_host()
+    bound = data.last_endpoint.decode()
+    link.send(Ready(bound, list(component.line_names), list(component.regions)))
+    poller = zmq.Poller()
+    for source in (data, link.socket, *host.filenos()):
+        poller.register(source, zmq.POLLIN)
+    while True:
+        ready = dict(poller.poll(POLL))
+        link.beat()
+        if data in ready:
+            frame = wire.decode(data.recv())
+            answer = component.handle(frame.t, frame.body)
+            if answer is not None:
+                data.send(wire.encode(answer, frame.t, frame.seq))
+            output = component.take_output()
+            if output:
+                host.write(output)
+                link.send(Output(component.name, output), frame.t)
+        if not ready or link.socket in ready:
+            link.receive()
+        if len(ready) > (data in ready) + (link.socket in ready):
+            typed = host.read()
+            if typed:
+                link.send(HostInput(component.name, typed))
+
+
+def main(role: str, name: str, endpoint: str) -> int:
+    """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the launcher, which ends its nodes
+    context = zmq.Context()
+    link = Link(context, endpoint, name)
+    try:
+        return _run(link, context, role, name)
+    except Stopped:
+        return 0
+    except LinkError as error:
+        print(f"cosim node {name}: {error}", file=sys.stderr)
+        return 2
+    except (DeviceError, wire.WireError) as error:
+        link.last_words(f"{name}: {error}")
+        return 3
+    except Exception as error:
+        link.last_words(f"{name}: {type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}")
+        return 3
+    finally:
+        link.close()
+        context.destroy(linger=500)
+
+
+def _run(link: Link, context: Any, role: str, name: str) -> int:
+    kind = component_class(role)
+    welcome = link.hello(role, kind.map_digest(), list(kind.CAPABILITIES))
+    config = dict(welcome.config)
+    component_name = config.pop("component", "")
+    if component_name:
+        sys.path.insert(0, os.getcwd())
+        kind = component_class(role, component_name)
+    if role == "cpu":
+        kind(name, config).serve(link, context)
+        return 0
+    try:
+        component = kind(name, config)
+    except DeviceError as error:
+        link.last_words(str(error), 2)
+        return 2
+    serve(link, context, component, welcome.endpoint)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:4]))

@@ -1,0 +1,231 @@
+"""Topology: the TOML file that says which nodes and guests a run has, checked before anything starts.
+
+Tables: ``[run]``, ``[machine]``, ``[nodes.NAME]`` and ``[guests.NAME]``. A node's keys are those below plus
+the ``OPTIONS`` of its component; anything else is refused, with the nearest known key. Ticks are written as a
+number of CPU clocks or as text: "10ms", "1.5s", "20us".
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cosim import TICK_HZ
+from cosim.placement import component_class
+from cosim.sh7780 import INTEVT
+
+UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
+NODE_KEYS = {"role": "", "placement": "process", "component": ""}
+
+
+class TopologyError(Exception):
+    """A topology that cannot be run; the text says where, what was expected and what was found."""
+
+
+class Run(msgspec.Struct, forbid_unknown_fields=True):
+    """How the nodes are placed and connected; nothing here changes a result."""
+
+    placement: str = "process"  # process | inproc: all components in the CPU node's process
+    transport: str = "ipc"  # ipc | tcp, of the data sockets
+    control: str = ""  # endpoint at which nodes report; "" makes one
+    leases: bool = True  # registers, masks and SPUMONE's idle decision read locally
+    quantum: str | int = "10ms"  # a host's input waits at most this long
+
+
+class Machine(msgspec.Struct, forbid_unknown_fields=True):
+    """The board."""
+
+    ram: tuple[int, int] = (0x08000000, 0x08000000)
+
+
+class Deadline(msgspec.Struct, forbid_unknown_fields=True):
+    """A function of a guest that is to start once a period."""
+
+    symbol: str
+    period: str | int
+
+
+class Guest(msgspec.Struct, forbid_unknown_fields=True):
+    """One guest: its image, its partition, its lines."""
+
+    image: str  # path beside the topology, or guest:NAME/FILE from the cache of built guests
+    memory: tuple[int, int]  # physical base and size of its partition
+    priority: int = 0  # 0 is the highest
+    lines: list[str] = []
+    entry: int | None = None  # virtual; an ELF has its own
+    load: int | None = None  # physical address of a raw image
+    cmdline: str = ""
+    cmdline_address: int = 0x08001100
+    fpu: bool = False  # its FPU registers are switched
+    deadlines: list[Deadline] = []
+
+
+class Topology(msgspec.Struct):
+    """A checked topology. ``nodes``: name to table with all keys filled in."""
+
+    path: str
+    run: Run
+    machine: Machine
+    nodes: dict[str, dict[str, Any]]
+    guests: dict[str, Guest]
+
+    def node_of_role(self, role: str) -> str | None:
+        """Name of the node with a role; None where there is none."""
+        return next((name for name, node in self.nodes.items() if node["role"] == role), None)
+
+    def ports(self) -> dict[str, str]:
+        """Serial port name to node name."""
+        return {n["port"] or name: name for name, n in self.nodes.items() if n["role"] == "scif"}
+
+
+def ticks(value: str | int, where: str = "time") -> int:
+    """Ticks of "2s", "10ms", "20us" or a number. Raises TopologyError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|ms|us|)\s*", str(value))
+    if not match:
+        raise TopologyError(f"{where} = {value!r}: expected ticks or a time such as 2s, 10ms, 20us")
+    return round(float(match[1]) * UNITS[match[2]])
+
+
+def load(path: Path, sets: list[str] | None = None) -> Topology:
+    """Read and check a topology file; ``sets`` are the --set arguments. Raises TopologyError."""
+    try:
+        raw = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise TopologyError(f"topology {path} is missing") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TopologyError(f"topology {path} is not TOML: {error}") from None
+    for text in sets or []:
+        _set(raw, text)
+    return check(raw, path)
+
+
+def check(raw: dict[str, Any], path: Path) -> Topology:
+    """The topology of a parsed file. Raises TopologyError."""
+    _known(raw, {"run", "machine", "nodes", "guests"}, f"topology {path.name}")
+    run = _struct(raw.get("run", {}), Run, "[run]")
+    machine = _struct(raw.get("machine", {}), Machine, "[machine]")
+    nodes = {name: _node(name, table) for name, table in raw.get("nodes", {}).items()}
+    guests = {name: _struct(table, Guest, f"[guests.{name}]") for name, table in raw.get("guests", {}).items()}
+    topology = Topology(str(path), run, machine, nodes, guests)
+    for key, allowed in (("placement", ("process", "inproc")), ("transport", ("ipc", "tcp"))):
+        if getattr(run, key) not in allowed:
+            raise TopologyError(f"[run] {key} = {getattr(run, key)!r}: expected {' or '.join(allowed)}")
+    ticks(run.quantum, "[run] quantum")
+    _check_nodes(topology)
+    _check_guests(topology)
+    return topology
+
+
+def _set(raw: dict[str, Any], text: str) -> None:
+    """Apply TABLE.key=VALUE: TABLE is run, machine, or the name of a node or guest; VALUE is TOML or text."""
+    match = re.fullmatch(r"([\w-]+)\.([\w-]+)=(.*)", text, re.DOTALL)
+    if not match:
+        raise TopologyError(f"--set {text}: expected TABLE.key=VALUE, e.g. --set cpu.core=python")
+    name, key, value = match.groups()
+    nodes, guests = raw.setdefault("nodes", {}), raw.setdefault("guests", {})
+    if name in ("run", "machine"):
+        table = raw.setdefault(name, {})
+    elif name in nodes or name in guests:
+        table = nodes[name] if name in nodes else guests[name]
+    else:
+        known = ["run", "machine", *nodes, *guests]
+        raise TopologyError(f"--set {text}: no table {name!r}{_near(name, known)}; tables are {', '.join(known)}")
+    try:
+        table[key] = tomllib.loads(f"v = {value}")["v"]
+    except tomllib.TOMLDecodeError:
+        table[key] = value
+
+
+def _node(name: str, table: Any) -> dict[str, Any]:
+    where = f"[nodes.{name}]"
+    if not isinstance(table, dict) or not isinstance(table.get("role"), str):
+        raise TopologyError(f"{where}: expected a table with a role")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+        raise TopologyError(f"{where}: a node's name is lower-case letters, digits, - and _, at most 31")
+    try:
+        options = component_class(table["role"], table.get("component", "")).OPTIONS
+    except (KeyError, ImportError, AttributeError, ValueError) as error:
+        raise TopologyError(f"{where}: {error.args[0] if error.args else error}") from None
+    defaults = {**NODE_KEYS, **options}
+    _known(table, set(defaults), where)
+    for key, value in table.items():
+        wanted = type(defaults[key])
+        if type(value) is not wanted:
+            raise TopologyError(f"{where} {key} = {value!r}: expected {wanted.__name__}, e.g. {defaults[key]!r}")
+    node = {**defaults, **table}
+    if node["placement"] not in ("process", "external"):
+        raise TopologyError(f"{where} placement = {node['placement']!r}: expected process or external")
+    return node
+
+
+def _check_nodes(topology: Topology) -> None:
+    roles = [node["role"] for node in topology.nodes.values()]
+    for role, least in (("cpu", 1), ("hypervisor", 0), ("intc", 0)):
+        if not least <= roles.count(role) <= 1:
+            raise TopologyError(f"{topology.path}: {roles.count(role)} nodes of role {role}; expected {least or 'at most 1'}")
+    scifs = [node["port"] or name for name, node in topology.nodes.items() if node["role"] == "scif"]
+    for port in scifs:
+        if scifs.count(port) > 1:
+            raise TopologyError(f"{topology.path}: two serial nodes have the port name {port!r}; give each its own")
+    shared = sorted(set(topology.nodes) & set(topology.guests))
+    if shared:
+        raise TopologyError(f"{topology.path}: {shared[0]!r} names a node and a guest; rename one")
+
+
+def _check_guests(topology: Topology) -> None:
+    guests = list(topology.guests.items())
+    base, size = topology.machine.ram
+    owner: dict[str, str] = {}
+    for k, (name, guest) in enumerate(guests):
+        where = f"[guests.{name}]"
+        first, last = guest.memory[0], sum(guest.memory) - 1
+        if guest.memory[1] <= 0 or first < base or last >= base + size:
+            raise TopologyError(
+                f"{where} memory 0x{first:08x}..0x{last:08x} is not inside the RAM 0x{base:08x}..0x{base + size - 1:08x}"
+            )
+        for other, there in guests[:k]:
+            if first < sum(there.memory) and there.memory[0] <= last:
+                raise TopologyError(
+                    f"{where} memory 0x{first:08x}..0x{last:08x} overlaps that of guest {other}, "
+                    f"0x{there.memory[0]:08x}..0x{sum(there.memory) - 1:08x}"
+                )
+            if there.priority == guest.priority:
+                raise TopologyError(f"{where} priority = {guest.priority}: guest {other} has it; each needs its own")
+        for line in guest.lines:
+            if line not in INTEVT:
+                raise TopologyError(f"{where} lines: no line {line!r}{_near(line, list(INTEVT))}")
+            if line in owner:
+                raise TopologyError(f"{where} lines: {line} belongs to guest {owner[line]}; a line has one owner")
+            owner[line] = name
+        for deadline in guest.deadlines:
+            ticks(deadline.period, f"{where} deadline {deadline.symbol} period")
+    if topology.node_of_role("hypervisor") is None and len(guests) > 1:
+        raise TopologyError(f"{topology.path}: {len(guests)} guests, but no node of role hypervisor to run them")
+    if not guests:
+        raise TopologyError(f"{topology.path}: no guest; add a table [guests.NAME] with an image")
+
+
+def _struct(table: Any, kind: Any, where: str) -> Any:
+    if not isinstance(table, dict):
+        raise TopologyError(f"{where}: expected a table, found {table!r}")
+    _known(table, set(kind.__struct_fields__), where)
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise TopologyError(f"{where}: {error}") from None
+
+
+def _known(table: dict[str, Any], keys: set[str], where: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise TopologyError(f"{where}: unknown key {key!r}{_near(key, sorted(keys))}; keys are {', '.join(sorted(keys))}")
+
+
+def _near(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, 2)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""

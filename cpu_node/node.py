@@ -1,0 +1,164 @@
+"""The CPU node as a process: connects to its targets, runs the machine, and answers the launcher.
+
+In the inproc placement it makes the other components itself and calls them directly; everything else is the
+same, so the two placements give the same digest.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from pathlib import Path
+from typing import Any, ClassVar
+
+import zmq
+
+from cosim import wire
+from cosim.clock import ClockError
+from cosim.device import DeviceError, Host
+from cosim.image import ImageError, check_inside, load_elf, load_raw
+from cosim.link import Link, configure
+from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Reply, Start
+from cosim.placement import component_class
+from cosim.target import Inproc, Remote, Target, TargetError
+from cpu_node import CoreError, make_core
+from cpu_node.machine import Machine, MachineError
+
+
+class CpuNode:
+    """Runs one core. The launcher's ``Start`` names the targets; ``Go`` runs, ``Command`` asks."""
+
+    ROLE: ClassVar[str] = "cpu"
+    CAPABILITIES: ClassVar[tuple[str, ...]] = ("native", "python")
+    OPTIONS: ClassVar[dict[str, Any]] = {"core": "native", "timing": "fast", "skip_loops": True}
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        self.name = name
+        self.config = {**self.OPTIONS, **config}
+        self.queue: deque[wire.Frame] = deque()
+        self.hosts: list[tuple[Inproc, Host]] = []
+
+    @classmethod
+    def map_digest(cls) -> str:
+        """The core's own registers are part of the state schema."""
+        return ""
+
+    def serve(self, link: Link, context: Any) -> None:
+        """Serve the launcher until it says Stop. Failures are said to it as last words."""
+        self.link = link
+        link.send(Ready("", [], []))
+        try:
+            while True:
+                frame = self.queue.popleft() if self.queue else link.receive(50)
+                link.beat()
+                if frame is not None:
+                    self._take(frame.body, context)
+        except (MachineError, CoreError, ImageError, DeviceError) as error:
+            link.last_words(f"{self.name}: {error}", 2)
+        except (ClockError, TargetError) as error:
+            link.last_words(f"{self.name}: {error}")
+
+    def _take(self, body: Body, context: Any) -> None:
+        if isinstance(body, Start):
+            self._start(body, context)
+            self._paused("started", "")
+        elif isinstance(body, Go):
+            reason, detail = self.machine.go(body.until, body.armed)
+            self._paused(reason, detail)
+        elif isinstance(body, Command):
+            self._command(body)
+        else:
+            raise TargetError(f"{type(body).__name__} from the launcher; expected Start, Go, Command or Stop")
+
+    def _paused(self, reason: str, detail: str) -> None:
+        self._console()
+        self.link.send(Paused(reason, detail, {}), self.machine.core.tick)
+
+    # Start ----------------------------------------------------------------------------------------------
+
+    def _start(self, start: Start, context: Any) -> None:
+        config = self.config
+        if config["timing"] != "fast":
+            raise CoreError(f'timing = {config["timing"]!r}: this release has "fast" only, one tick an instruction')
+        core = make_core(config["core"], tuple(config["ram"]))
+        core.skip_loops = config["skip_loops"]
+        targets = [self._target(row, context) for row in start.targets]
+        self.machine = Machine(core, targets, self._look, config["leases"])
+        self.machine.interactive = config["interactive"]
+        loads, entry = [], None
+        for name, guest in config["guests"].items():  # without a hypervisor: one guest, started here
+            path, place = Path(guest["image"]), guest["load"]
+            image = load_elf(path) if place is None else load_raw(path, place, guest["entry"])
+            check_inside(image, *guest["memory"], name)
+            entry = image.entry if guest["entry"] is None else guest["entry"]
+            loads += image.segments
+            if guest["cmdline"]:
+                loads.append((guest["cmdline_address"], guest["cmdline"].encode() + b"\0"))
+            self.machine.vcpu = name
+        self.machine.start(loads, entry)
+
+    def _target(self, row: dict[str, Any], context: Any) -> Target:
+        name, role = row["name"], row["role"]
+        if "config" in row:
+            component = component_class(role, row["component"])(name, row["config"])
+            target = Inproc(component, role)
+            self.hosts.append((target, component.open_host()))
+            return target
+        socket = configure(context.socket(zmq.PAIR))
+        socket.connect(row["endpoint"])
+        regions = [(first, last) for first, last in row["regions"]]
+        return Remote(name, role, row["lines"], regions, socket, self._waiting)
+
+    # While it runs -----------------------------------------------------------------------------------------
+
+    def _waiting(self) -> None:
+        """Called while a target's answer is due: progress is theirs, but Stop and a lost launcher are ours."""
+        self.link.beat()
+        frame = self.link.receive()
+        if frame is not None:
+            self.queue.append(frame)
+
+    def _look(self) -> None:
+        """Called between slices: take commands, show consoles."""
+        self.link.beat()
+        self._console()
+        while (frame := self.link.receive()) is not None:
+            self.queue.append(frame)
+        while self.queue and isinstance(self.queue[0].body, Command):
+            self._command(self.queue.popleft().body)
+
+    def _console(self) -> None:
+        for target, host in self.hosts:
+            output = target.component.take_output()
+            if output:
+                host.write(output)
+                self.link.send(Output(target.name, output), self.machine.core.tick)
+            typed = host.read()
+            if typed:
+                self.link.send(HostInput(target.name, typed))
+
+    def _command(self, command: Any) -> None:
+        machine, data = self.machine, command.data
+        answer: dict[str, Any] = {}
+        if command.what == "input":
+            machine.input(command.target, [(t, b) for t, b in data["entries"]])
+        elif command.what == "type":
+            machine.type(command.target, data["bytes"], data["gap"])
+        elif command.what == "arm":
+            machine.arm(command.target, data["pattern"])
+        elif command.what == "observe":
+            machine.observe(**data)
+        elif command.what == "report":
+            answer = machine.figures()
+        elif command.what == "samples":
+            answer = {"samples": [array("q", o.samples).tobytes() for o in machine.latency]}
+        elif command.what == "syncs":
+            answer = {"syncs": machine.syncs[data["from"] :][:10_000]}
+        elif command.what == "journal":
+            answer = {"journal": machine.journal[data["from"] :][:10_000]}
+        elif command.what == "finish":
+            answer = machine.finish()
+        else:
+            raise TargetError(f"no command {command.what!r}")
+        self._console()
+        self.link.send(Reply(answer), machine.core.tick)

@@ -1,0 +1,325 @@
+"""One run as the launcher drives it: start the nodes, go, ask, finish, stop.
+
+    with Session(topology, watcher) as session:
+        session.start()
+        paused = session.go(until)
+        figures = session.finish()
+
+Everything that comes while it waits goes to the ``Watcher``. Raises NodeFailure when a node fails, TopologyError
+when the nodes cannot make up the machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from cosim import NEVER, wire
+from cosim.link import configure
+from cosim.messages import (
+    STATE_SCHEMA,
+    Body,
+    Command,
+    Failed,
+    Go,
+    Hello,
+    HostInput,
+    Output,
+    Paused,
+    Ready,
+    Refuse,
+    Reply,
+    Start,
+    Status,
+    Stop,
+    Welcome,
+)
+from cosim.placement import component_class
+from cosim.topology import NODE_KEYS, Topology, TopologyError
+from guests.build import artefact
+from guests.stages import BuildError
+from launch.supervise import NodeFailure, Supervisor
+
+POLL = 30  # ms between looks at the children
+PATIENCE = 30.0  # seconds for a started node to say hello and be ready
+BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
+
+
+class Watcher:
+    """What a session tells while it waits. The base does nothing."""
+
+    def output(self, port: str, data: bytes) -> None:
+        """Bytes of a serial port."""
+
+    def waiting(self, session: Session) -> None:
+        """Called some thirty times a second; may draw, and may call ``session.ask``."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+
+class Session:
+    """A run in progress. ``tick``: where the CPU node was last heard of."""
+
+    def __init__(self, topology: Topology, watcher: Watcher | None = None, interactive: bool = False) -> None:
+        self.topology, self.watcher, self.interactive = topology, watcher or Watcher(), interactive
+        self.guests = {name: resolve(topology, name) for name in topology.guests}
+        self.tick = 0
+        self.seq = 0
+        self.paused: Paused | None = None
+        self.ready: dict[str, Ready] = {}
+        self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
+        self.cpu = topology.node_of_role("cpu") or ""
+        self.inproc = topology.run.placement == "inproc"
+        self.ports = {node: port for port, node in topology.ports().items()}
+        self.supervisor = Supervisor()
+        self.context = zmq.Context()
+        self.router = configure(self.context.socket(zmq.ROUTER))
+        self.router.router_mandatory = 1
+        try:
+            self.endpoint = self._bind()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _bind(self) -> str:
+        wanted = self.topology.run.control
+        if not wanted:
+            tcp = self.topology.run.transport == "tcp"
+            wanted = "tcp://127.0.0.1:*" if tcp else f"ipc://{self.supervisor.folder}/control"
+        if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
+            raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
+        try:
+            self.router.bind(wanted)
+        except zmq.ZMQError as error:
+            raise TopologyError(f"[run] control = {wanted!r} cannot be bound: {error}; choose another") from None
+        return str(self.router.last_endpoint.decode())
+
+    # Start ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all nodes, connect them, load the guests; the CPU stands at tick 0."""
+        local = [self.cpu] if self.inproc else list(self.topology.nodes)
+        for name in local:
+            if self.topology.nodes[name]["placement"] == "external":
+                role = self.topology.nodes[name]["role"]
+                self.watcher.note(
+                    f"waiting for node {name}: start it with `cosim node {role} --name {name} --connect {self.endpoint}`"
+                )
+                self.supervisor.adopt(name)
+            else:
+                self.supervisor.start(name, self.topology.nodes[name]["role"], self.endpoint)
+        began = time.monotonic()
+        while len(self.ready) < len(local):
+            self.pump()
+            late = [n for n in local if n not in self.ready and self.supervisor.children[n].process is not None]
+            if late and time.monotonic() - began > PATIENCE:
+                raise NodeFailure(late[0], f"not ready {PATIENCE:.0f} s after its start")
+        self._send(self.cpu, Start([self._target(name) for name in self.topology.nodes if name != self.cpu]))
+        self._wait_paused()
+
+    def _config(self, name: str) -> dict[str, Any]:
+        node = self.topology.nodes[name]
+        config = {key: value for key, value in node.items() if key not in NODE_KEYS}
+        config["component"] = node["component"]
+        hypervisor = self.topology.node_of_role("hypervisor")
+        if node["role"] == "cpu":
+            config.update(ram=self.topology.machine.ram, leases=self.topology.run.leases, interactive=self.interactive)
+            config["guests"] = {} if hypervisor else self.guests
+        elif name == hypervisor:
+            config["guests"] = self.guests
+        return config
+
+    def _target(self, name: str) -> dict[str, Any]:
+        row: dict[str, Any] = {"name": name, "role": self.topology.nodes[name]["role"]}
+        if self.inproc:
+            config = self._config(name)
+            return {**row, "component": config.pop("component"), "config": config}
+        ready = self.ready[name]
+        return {**row, "endpoint": ready.endpoint, "lines": ready.lines, "regions": ready.regions}
+
+    # Go and ask ---------------------------------------------------------------------------------------------
+
+    def go(self, until: int = NEVER, armed: bool = False) -> Paused:
+        """Run to tick ``until``, or to the grid tick after an armed pattern's match."""
+        self._send(self.cpu, Go(until, armed))
+        return self._wait_paused()
+
+    def ask(self, what: str, target: str = "", then: Callable[[dict[str, Any]], None] | None = None, **data: Any) -> None:
+        """Send a command; ``then`` gets the answer when it comes."""
+        self.answers.append(then or (lambda answer: None))
+        self._send(self.cpu, Command(what, target, data))
+
+    def command(self, what: str, target: str = "", **data: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer."""
+        got: list[dict[str, Any]] = []
+        self.ask(what, target, got.append, **data)
+        while not got:
+            self.pump()
+        return got[0]
+
+    def port_node(self, port: str) -> str:
+        """Node of a serial port. Raises TopologyError."""
+        nodes = self.topology.ports()
+        if port not in nodes:
+            raise TopologyError(f"no serial port {port!r}: ports are {', '.join(nodes) or 'none'}")
+        return nodes[port]
+
+    def arm(self, port: str, pattern: str) -> None:
+        """Watch a port for a regular expression; "" disarms."""
+        self.command("arm", self.port_node(port), pattern=pattern)
+
+    def type(self, port: str, data: bytes) -> None:
+        """Type on a serial port at 115,200 bit/s from the present tick on."""
+        self.ask("type", self.port_node(port), bytes=data, gap=BAUD_GAP)
+
+    def collect(self, what: str) -> list[Any]:
+        """All rows of a long list: syncs or journal."""
+        rows: list[Any] = []
+        while True:
+            more = self.command(what, **{"from": len(rows)})[what]
+            rows += more
+            if len(more) < 10_000:
+                return rows
+
+    def finish(self) -> dict[str, Any]:
+        """Final figures and digest."""
+        return self.command("finish")
+
+    # What comes -------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Take what has come, look at the children."""
+        if self.router.poll(POLL):
+            for _ in range(1000):
+                if not self.router.poll(0):
+                    break
+                identity, raw = self.router.recv_multipart()
+                self._take(identity.decode(errors="replace"), raw)
+        self.supervisor.check()
+        self.watcher.waiting(self)
+
+    def _take(self, name: str, raw: bytes) -> None:
+        try:
+            frame = wire.decode(raw)
+        except wire.WireError as error:
+            self._refuse(name, f"{error}")
+            if name in self.supervisor.children:
+                raise NodeFailure(name, str(error)) from None
+            return
+        body = frame.body
+        if isinstance(body, Hello):
+            self._hello(name, body)
+            return
+        child = self.supervisor.children.get(name)
+        if child is None:
+            return
+        if frame.t:
+            self.tick = max(self.tick, frame.t)
+        if isinstance(body, Status):
+            child.beat(body.progress)
+        elif isinstance(body, Ready):
+            self.ready[name] = body
+        elif isinstance(body, Output):
+            self.watcher.output(self.ports.get(body.node, body.node), body.data)
+        elif isinstance(body, HostInput):
+            if self.ready and self.interactive:
+                self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
+        elif isinstance(body, Paused):
+            self.paused = body
+        elif isinstance(body, Reply):
+            self.answers.popleft()(body.data)
+        elif isinstance(body, Failed):
+            child.stopped = True
+            if body.code == 2:
+                raise TopologyError(body.text)
+            raise NodeFailure(name, f"at tick {self.tick}: {body.text}", body.code)
+        else:
+            raise NodeFailure(name, f"sent {type(body).__name__}, which is not a node's to send")
+
+    def _hello(self, name: str, hello: Hello) -> None:
+        child, node = self.supervisor.children.get(name), self.topology.nodes.get(name)
+        if child is None or node is None:
+            self._refuse(name, f"this run has no place for a node {name!r}")
+            return
+        reason = ""
+        registers = component_class(node["role"]).map_digest()
+        if hello.role != node["role"]:
+            reason = f"role {hello.role}; the topology has {name} as {node['role']}"
+        elif hello.state_schema != STATE_SCHEMA:
+            reason = f"state schema {hello.state_schema}; this side has {STATE_SCHEMA}: install the same release"
+        elif hello.registers != registers and not node["component"]:
+            reason = f"register map {hello.registers} of {hello.role}; this side has {registers}: install the same release"
+        if reason:
+            self._refuse(name, reason)
+            raise NodeFailure(name, f"refused: {reason}")
+        child.pid = hello.pid
+        endpoint = ""
+        if name != self.cpu:
+            tcp = self.topology.run.transport == "tcp"
+            endpoint = "tcp://127.0.0.1:*" if tcp else f"ipc://{self.supervisor.folder}/{name}"
+        self._send(name, Welcome(self.supervisor.folder.name, self._config(name), endpoint))
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self.watcher.note(f"refused node {name}: {reason}")
+        try:
+            self._send(name, Refuse(reason))
+        except zmq.ZMQError:
+            pass  # it is gone already
+
+    def _send(self, name: str, body: Body) -> None:
+        self.seq += 1
+        try:
+            self.router.send_multipart([name.encode(), wire.encode(body, self.tick, self.seq)])
+        except zmq.ZMQError as error:
+            if name not in self.supervisor.children:
+                raise
+            raise NodeFailure(name, f"cannot be reached: {error}") from None
+
+    def _wait_paused(self) -> Paused:
+        while self.paused is None:
+            self.pump()
+        paused, self.paused = self.paused, None
+        return paused
+
+    def close(self) -> None:
+        """Stop all nodes and remove what the run left."""
+        for name in list(self.supervisor.children):
+            try:
+                self._send(name, Stop())
+            except (NodeFailure, zmq.ZMQError):
+                pass
+        self.router.close(linger=200)
+        self.supervisor.close()
+        self.context.destroy(linger=200)
+
+
+def resolve(topology: Topology, name: str) -> dict[str, Any]:
+    """A guest's table with its image as an absolute path. Raises TopologyError."""
+    guest = topology.guests[name]
+    table: dict[str, Any] = msgspec.to_builtins(guest)
+    image = guest.image
+    try:
+        if image.startswith("guest:"):
+            built, _, file = image.removeprefix("guest:").partition("/")
+            path = artefact(built, file)
+        else:
+            path = Path(topology.path).resolve().parent / image
+    except BuildError as error:
+        raise TopologyError(f"[guests.{name}] image = {image!r}: {error}") from None
+    if not path.exists():
+        raise TopologyError(f"[guests.{name}] image = {image!r}: {path} is missing")
+    table["image"] = str(path)
+    return table
