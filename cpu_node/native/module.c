@@ -9,6 +9,18 @@ static PyObject *stop_type;
 #define SELF core *c = (core *)self
 #define STATE_WORDS 79
 
+/* PyErr_Format knows no %llx before Python 3.12. */
+static PyObject *error(PyObject *type, const char *format, ...)
+{
+    char text[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    PyErr_SetString(type, text);
+    return NULL;
+}
+
 /* The state in STATE_NAMES order; checked against cosim/state.py by a test. */
 static void gather(core *c, uint32_t *s)
 {
@@ -128,7 +140,7 @@ static bool range_ok(core *c, unsigned long long paddr, unsigned long long n)
 {
     if (paddr >= c->ram_base && n <= c->ram_size && paddr - c->ram_base <= c->ram_size - n)
         return true;
-    PyErr_Format(PyExc_ValueError, "physical 0x%llx+0x%llx is outside RAM 0x%x..0x%llx", paddr, n, c->ram_base,
+    error(PyExc_ValueError, "physical 0x%llx+0x%llx is outside RAM 0x%x..0x%llx", paddr, n, c->ram_base,
                  (unsigned long long)c->ram_base + c->ram_size - 1);
     return false;
 }
@@ -256,7 +268,7 @@ static PyObject *core_set_trap_page(PyObject *self, PyObject *args)
         if (PyErr_Occurred())
             return NULL;
         if (first & 0xfff || (last & 0xfff) != 0xfff || first > last)
-            return PyErr_Format(PyExc_ValueError, "trap page 0x%lx..0x%lx: expected whole 4 KB pages", first, last);
+            return error(PyExc_ValueError, "trap page 0x%lx..0x%lx: expected whole 4 KB pages", first, last);
     }
     c->trap_page = object != Py_None;
     c->trap_first = (uint32_t)first;
@@ -300,8 +312,11 @@ static PyObject *core_add_leases(PyObject *self, PyObject *arg)
         struct lease l = {0};
         long long expires;
         PyObject *segments, *fast;
-        if (!PyArg_ParseTuple(PyList_GET_ITEM(rows, k), "IILO", &l.addr, &l.size, &expires, &segments) ||
-            !(fast = PySequence_Fast(segments, "segments of a lease are a list")))
+        PyObject *lease = PySequence_Tuple(PyList_GET_ITEM(rows, k));
+        bool ok = lease && PyArg_ParseTuple(lease, "IILO", &l.addr, &l.size, &expires, &segments);
+        fast = ok ? PySequence_Fast(segments, "segments of a lease are a list") : NULL;
+        Py_XDECREF(lease);
+        if (!fast)
             goto bad;
         l.expires = expires;
         l.segments = (int)PySequence_Fast_GET_SIZE(fast);
@@ -565,7 +580,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         return -1;
     }
     if (base & 0xfff || size & 0xfff || !size || size > 0x1c000000 || base > 0x1c000000 - size) {
-        PyErr_Format(PyExc_ValueError, "RAM 0x%llx+0x%llx: expected whole 4 KB pages below physical 0x1c000000", base, size);
+        error(PyExc_ValueError, "RAM 0x%llx+0x%llx: expected whole 4 KB pages below physical 0x1c000000", base, size);
         return -1;
     }
     c->ram_base = (uint32_t)base;

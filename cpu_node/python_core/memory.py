@@ -20,7 +20,7 @@ class Lease:
 
     def __init__(self, paddr: int, size: int, expires: int, segments: list[Any]) -> None:
         self.paddr, self.size, self.expires = paddr, size, expires
-        self.segments = [tuple(s) for s in segments]
+        self.segments = [(start, value, step_ticks, step) for start, value, step_ticks, step in segments]
         self.seen = self.last = self.count = 0
 
     def at(self, t: int) -> tuple[int, int] | None:
