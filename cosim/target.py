@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,12 +27,16 @@ class Target:
         self.round_trips: dict[str, int] = {}
         self.posted = 0
         self.messages = 0
+        self.waited = 0.0  # seconds of wall time until its answers were in
 
     def call(self, t: int, body: Body) -> Any:
         """Ask and wait for the answer."""
         kind = type(body).__name__
         self.round_trips[kind] = self.round_trips.get(kind, 0) + 1
-        return self._call(t, body)
+        began = time.perf_counter()
+        answer = self._call(t, body)
+        self.waited += time.perf_counter() - began
+        return answer
 
     def _call(self, t: int, body: Body) -> Any:
         raise NotImplementedError

@@ -50,6 +50,13 @@ class Deadline(msgspec.Struct, forbid_unknown_fields=True):
     period: str | int
 
 
+class Latency(msgspec.Struct, forbid_unknown_fields=True):
+    """Ticks from the rise of a line to the first instruction of a function are to be sampled."""
+
+    line: str
+    symbol: str
+
+
 class Guest(msgspec.Struct, forbid_unknown_fields=True):
     """One guest: its image, its partition, its lines."""
 
@@ -63,6 +70,7 @@ class Guest(msgspec.Struct, forbid_unknown_fields=True):
     cmdline_address: int = 0x08001100
     fpu: bool = False  # its FPU registers are switched
     deadlines: list[Deadline] = []
+    latency: list[Latency] = []
 
 
 class Topology(msgspec.Struct):
@@ -202,6 +210,9 @@ def _check_guests(topology: Topology) -> None:
             if line in owner:
                 raise TopologyError(f"{where} lines: {line} belongs to guest {owner[line]}; a line has one owner")
             owner[line] = name
+        for row in guest.latency:
+            if row.line not in guest.lines:
+                raise TopologyError(f"{where} latency: line {row.line!r} is not one of this guest's lines")
         for deadline in guest.deadlines:
             ticks(deadline.period, f"{where} deadline {deadline.symbol} period")
     if topology.node_of_role("hypervisor") is None and len(guests) > 1:

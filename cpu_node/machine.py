@@ -430,7 +430,7 @@ class Machine:
     def observe(self, kind: str, **what: Any) -> None:
         """Add an observer ("latency" or "deadline") and its breakpoint."""
         if kind == "latency":
-            self.latency.append(Latency(what["line"], what["pc"]))
+            self.latency.append(Latency(**what))
         else:
             self.deadlines.append(Deadline(**what))
         self.core.set_breakpoints([o.pc for o in [*self.latency, *self.deadlines]])
@@ -450,7 +450,6 @@ class Machine:
     def finish(self) -> dict[str, Any]:
         """Catch all targets up, and give digest and figures of the whole run."""
         core, finals = self.core, {}
-        self._leave(core.tick)
         self._send_lines()
         for target in self.targets:
             self._collect(target)
@@ -468,6 +467,7 @@ class Machine:
     def figures(self) -> dict[str, Any]:
         """Figures so far."""
         core = self.core
+        self._leave(core.tick)
         trips = {t.name: dict(sorted(t.round_trips.items())) for t in self.targets if t.round_trips}
         return {
             "ticks": core.tick,
@@ -478,9 +478,11 @@ class Machine:
             "round_trips_by_target": trips,
             "posted_writes": sum(t.posted for t in self.targets),
             "messages": {t.name: t.messages for t in self.targets},
+            "waited": {t.name: t.waited for t in self.targets},
             "vcpus": {name: dict(row) for name, row in self.vcpus.items()},
             "interrupts": dict(self.interrupts),
             "deadlines": [d.figures() for d in self.deadlines],
+            "latency": [o.figures() for o in self.latency],
             "charges": dict(self.charges),
             "unmapped": {f"0x{a:08x}": n for a, n in sorted(self.unmapped.items())},
             "reports": list(self.reports),

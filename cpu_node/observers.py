@@ -8,10 +8,11 @@ from typing import Any
 class Latency:
     """Ticks from the rise of a line to the first instruction of its handler."""
 
-    def __init__(self, line: str, pc: int) -> None:
-        self.line, self.pc = line, pc
+    def __init__(self, line: str, pc: int, symbol: str) -> None:
+        self.line, self.pc, self.symbol = line, pc, symbol
         self.rise = -1
         self.samples: list[int] = []
+        self.total = 0
 
     def line_rose(self, line: str, tick: int) -> None:
         """A line of the machine rose."""
@@ -22,7 +23,16 @@ class Latency:
         """The CPU is about to execute pc."""
         if pc == self.pc and self.rise >= 0:
             self.samples.append(tick - self.rise)
+            self.total += tick - self.rise
             self.rise = -1
+
+    def figures(self) -> dict[str, Any]:
+        """Row of the report; ticks."""
+        count = len(self.samples)
+        row: dict[str, Any] = {"line": self.line, "symbol": self.symbol, "samples": count}
+        if count:
+            row.update(min=min(self.samples), avg=self.total / count, max=max(self.samples))
+        return row
 
 
 class Deadline:

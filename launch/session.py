@@ -72,6 +72,7 @@ class Session:
         self.guests = {name: resolve(topology, name) for name in topology.guests}
         self.tick = 0
         self.seq = 0
+        self.running = False  # between Go and Paused: the CPU node answers questions between slices
         self.paused: Paused | None = None
         self.ready: dict[str, Ready] = {}
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
@@ -155,6 +156,7 @@ class Session:
     def go(self, until: int = NEVER, armed: bool = False) -> Paused:
         """Run to tick ``until``, or to the grid tick after an armed pattern's match."""
         self._send(self.cpu, Go(until, armed))
+        self.running = True
         return self._wait_paused()
 
     def ask(self, what: str, target: str = "", then: Callable[[dict[str, Any]], None] | None = None, **data: Any) -> None:
@@ -238,7 +240,7 @@ class Session:
             if self.ready and self.interactive:
                 self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
         elif isinstance(body, Paused):
-            self.paused = body
+            self.paused, self.running = body, False
         elif isinstance(body, Reply):
             self.answers.popleft()(body.data)
         elif isinstance(body, Failed):

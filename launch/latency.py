@@ -1,0 +1,161 @@
+"""``cosim latency``: the paper's Table 2, measured.
+
+Seeded random characters arrive at the RTOS's SCIF0. A sample is the ticks from the rise of RXI0 to the first
+instruction of the function that DEF_INH registered, found by its symbol and seen in the CPU node. Environments:
+``alone`` (no hypervisor), ``linux`` (RTOS and Linux on SPUMONE), ``stress`` (the same, stress running in Linux).
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from array import array
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cosim import TICK_HZ
+from cosim.topology import Topology, TopologyError, load
+from guests.count_changes import changed_lines
+from launch.monitor import Monitor, make_monitor
+from launch.record import Record, write_json
+from launch.run import observe, report
+from launch.session import Session
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+TOPOLOGIES = {"alone": "rtos.toml", "linux": "spumone.toml", "stress": "spumone.toml"}
+TITLES = {"alone": "RTOS alone", "linux": "RTOS and Linux on SPUMONE", "stress": "the same, stress running in Linux"}
+PAPER = {"alone": (81.44, 260), "linux": (348.46, 37135), "stress": (351.78, 24819)}  # Table 2: average, worst
+STRESS = "stress --cpu 2 --io 1 --vm 1 --vm-bytes 4M --timeout 100000"
+STRESS_SAYS = r"stress: info: \[\d+\] dispatching hogs"
+GAP = (TICK_HZ // 5000, TICK_HZ // 500)  # 0.2 to 2 ms between characters
+SETTLE = TICK_HZ // 100  # ticks between what was awaited and the first character
+PATIENCE = 20 * TICK_HZ  # ticks for a line to appear
+CHUNK = 10_000  # characters sent at once
+IDLE_SHARE = 0.05  # a stress run in which Linux is idle for longer proves nothing
+
+
+class CheckFailed(Exception):
+    """The guests did not do what makes a measurement valid."""
+
+
+def latency(args: argparse.Namespace) -> int:
+    """Measure, print the table; 0, or 1 when a measurement is not valid."""
+    names = [name.strip() for name in args.env.split(",")]
+    unknown = [name for name in names if name not in TOPOLOGIES]
+    if unknown or args.samples < 1:
+        raise TopologyError(f"--env {args.env}, --samples {args.samples}: expected some of alone,linux,stress and N >= 1")
+    rows, timing = [], "fast"
+    for name in names:
+        topology = load(EXAMPLES / TOPOLOGIES[name], args.sets)
+        timing = topology.nodes[topology.node_of_role("cpu") or ""]["timing"]
+        try:
+            rows.append(measure(name, topology, args))
+        except CheckFailed as error:
+            print(f"cosim: environment {name}: {error}", file=sys.stderr)
+            return 1
+    result = {"schema": "cosim.latency/1", "tick_hz": TICK_HZ, "timing": timing, "seed": args.seed,
+              "environments": rows, "changed_lines": changed_lines()}  # fmt: skip
+    write_json(args.json, result)
+    console = Console(stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
+    console.print(table(rows, timing))
+    lines = result["changed_lines"]
+    console.print(f"Changed guest lines: Linux {lines['linux']} (paper 7), RTOS {lines['rtos']} (paper 14).")
+    return 0
+
+
+def measure(name: str, topology: Topology, args: argparse.Namespace) -> dict[str, Any]:
+    """Run one environment; its row. Raises CheckFailed."""
+    record = Record(None, list(topology.ports()))
+    monitor = make_monitor(topology, record, args.plain, quiet_stdout=True)
+    monitor.title = f"latency, {TITLES[name]}"
+    with monitor, Session(topology, monitor) as session:
+        session.start()
+        observe(session)
+        wait_for(session, "rtos", r"rtos: ready")
+        if name != "alone":
+            wait_for(session, "linux", r"guest\$ ")
+        if name == "stress":
+            session.arm("linux", STRESS_SAYS)
+            session.type("linux", STRESS.encode() + b"\n")
+            run_until_match(session, STRESS_SAYS)
+            session.arm("linux", "")
+        before = session.command("report")
+        sent = send(session, random.Random(args.seed), args.samples, before["ticks"] + SETTLE, monitor)
+        samples = array("q", session.command("samples")["samples"][0]).tolist()
+        after = session.finish()
+    taken = after["interrupts"].get("RXI0", 0) - before["interrupts"].get("RXI0", 0)
+    if not sent == taken == len(samples) == args.samples:
+        raise CheckFailed(f"{sent} characters sent, {taken} interrupts, {len(samples)} samples; expected all equal")
+    row = {"name": name, "hypervisor": "model" if topology.node_of_role("hypervisor") else "none", **statistics(samples)}
+    row.update(digest=after["digest"], run=report(session, after, 0), sim_s=after["ticks"] / TICK_HZ)
+    if name == "stress":
+        row["linux_idle"] = idle_share(before, after)
+        if row["linux_idle"] >= IDLE_SHARE:
+            raise CheckFailed(f"Linux slept for {row['linux_idle']:.1%} of its ticks under stress; expected under 5 %")
+    return row
+
+
+def wait_for(session: Session, port: str, pattern: str) -> None:
+    """Run until a line of a port matches. Raises CheckFailed."""
+    session.arm(port, pattern)
+    run_until_match(session, pattern)
+    session.arm(port, "")
+
+
+def run_until_match(session: Session, pattern: str) -> None:
+    """Run until the armed pattern matches. Raises CheckFailed."""
+    paused = session.go(session.command("report")["ticks"] + PATIENCE, armed=True)
+    if paused.reason != "match":
+        raise CheckFailed(f"{pattern!r} did not appear within {PATIENCE / TICK_HZ:.0f} s of virtual time: {paused}")
+
+
+def send(session: Session, rng: random.Random, count: int, tick: int, monitor: Monitor) -> int:
+    """Send ``count`` characters from ``tick`` on and run until the last has been served."""
+    sent = 0
+    while sent < count:
+        entries = []
+        for _ in range(min(CHUNK, count - sent)):
+            tick += rng.randint(*GAP)
+            entries.append((tick, rng.randrange(0x20, 0x7F)))
+        session.command("input", session.port_node("rtos"), entries=entries)
+        sent += len(entries)
+        paused = session.go(tick + SETTLE if sent == count else tick)
+        if paused.reason != "until":
+            raise CheckFailed(f"the run ended early: {paused.reason}, {paused.detail}")
+    return sent
+
+
+def idle_share(before: dict[str, Any], after: dict[str, Any]) -> float:
+    """Share of Linux's ticks between two reports that it spent asleep in its idle task."""
+    ticks, idle = (after["vcpus"]["linux"][key] - before["vcpus"]["linux"][key] for key in ("ticks", "idle"))
+    return float(idle / max(1, ticks))
+
+
+def statistics(samples: list[int]) -> dict[str, Any]:
+    """Count, minimum, average, percentiles (nearest rank) and maximum, in ticks."""
+    ordered = sorted(samples)
+
+    def rank(permille: int) -> int:
+        return ordered[max(0, -(-len(ordered) * permille // 1000) - 1)]
+
+    return {"samples": len(ordered), "min": ordered[0], "avg": round(sum(ordered) / len(ordered), 2),
+            "p50": rank(500), "p99": rank(990), "p999": rank(999), "max": ordered[-1]}  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]], timing: str) -> Table:
+    """The paper's Table 2, ours beside it."""
+    out = Table(
+        title=f"Serial interrupt latency of the RTOS, in CPU clocks of 400 MHz (timing = {timing!r})",
+        caption='Rise of RXI0 to the first instruction of its handler. timing = "fast" counts one clock an instruction: '
+        "no caches, no memory wait, so figures are below the paper's. SPUMONE's own share is modelled, not executed.",
+    )
+    for column in ("environment", "samples", "min", "avg", "p50", "p99", "p99.9", "max", "paper avg", "paper worst"):
+        out.add_column(column, justify="left" if column == "environment" else "right")
+    for row in rows:
+        figures = [str(row[key]) for key in ("samples", "min", "avg", "p50", "p99", "p999", "max")]
+        out.add_row(TITLES[row["name"]], *figures, *(f"{value:g}" for value in PAPER[row["name"]]))
+    return out

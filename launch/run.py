@@ -1,0 +1,150 @@
+"""``cosim run``: one machine until a time, a line on a console, or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cosim import NEVER, TICK_HZ
+from cosim.image import ImageError, load_elf
+from cosim.topology import Topology, TopologyError, load, ticks
+from launch.monitor import make_monitor
+from launch.record import Record, write_json
+from launch.session import Session
+from launch.supervise import NodeFailure
+
+EXIT = {"until": 0, "match": 0, "guest": 1, "stalled": 4}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run, show, record and report; returns the exit code."""
+    topology = load(args.topology, args.sets)
+    until = ticks(args.until, "--until") if args.until else NEVER
+    armed = parse_until_line(args.until_line, topology)
+    record = Record(args.record, list(topology.ports()))
+    monitor = make_monitor(topology, record, args.plain, quiet_stdout=args.json == "-")
+    result: dict[str, Any] = {"schema": "cosim.run/1", "ok": False, "exit": 3}
+    try:
+        with monitor, Session(topology, monitor, is_interactive(topology)) as session:
+            began = time.monotonic()
+            session.start()
+            started = time.monotonic()
+            observe(session)
+            if armed:
+                session.arm(*armed)
+            paused = session.go(until, bool(armed))
+            wall = time.monotonic() - started
+            code = EXIT[paused.reason]
+            if armed and paused.reason == "until":
+                code, paused.detail = 1, f"{args.until_line!r} did not appear within {args.until}"
+            syncs, journal = session.collect("syncs"), session.collect("journal")
+            figures = session.finish()
+            result = report(session, figures, code)
+            result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason)
+            result["detail"] = paused.detail
+            result["ports"] = {port: str(path) for port, path in record.paths.items()}
+            if args.record:
+                record.write("syncs.json", syncs)
+                record.write("journal.json", journal)
+                record.write("result.json", result)
+    except (NodeFailure, TopologyError) as error:
+        result.update(exit=getattr(error, "code", 2), error=str(error))
+        write_json(args.json, result)
+        if isinstance(error, NodeFailure):
+            error.args = (f"{error} (log: {record.folder})",)
+        raise
+    write_json(args.json, result)
+    for line in figures["reports"]:
+        print(f"cosim: {line}", file=sys.stderr)
+    sim = result["sim_s"]
+    how = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}[paused.reason]
+    print(
+        f"cosim: {how} at {sim:.6f} s (tick {result['ticks']}), wall {wall:.2f} s, {result['round_trips']} round trips, "
+        f"digest {result['digest'][:16]}{', ' + paused.detail if paused.detail else ''}; log {record.folder}",
+        file=sys.stderr,
+    )
+    return code
+
+
+def parse_until_line(text: str | None, topology: Topology) -> tuple[str, str] | None:
+    """(port, pattern) of --until-line, checked. Raises TopologyError."""
+    if not text:
+        return None
+    port, colon, pattern = text.partition(":")
+    ports = topology.ports()
+    if not colon or port not in ports:
+        raise TopologyError(f"--until-line {text}: expected PORT:REGEX with PORT one of {', '.join(ports)}")
+    try:
+        re.compile(pattern.encode())
+    except re.error as error:
+        raise TopologyError(f"--until-line {text}: no regular expression: {error}") from None
+    return port, pattern
+
+
+def is_interactive(topology: Topology) -> bool:
+    """Whether somebody may type on a port: then the CPU never runs further than a quantum without looking."""
+    hosts = [node["host"] for node in topology.nodes.values() if node["role"] == "scif"]
+    return any(host != "none" and not host.startswith("file:") for host in hosts)
+
+
+def symbol_address(session: Session, guest: str, symbol: str) -> int:
+    """Address of a guest's symbol. Raises TopologyError."""
+    try:
+        return load_elf(Path(session.guests[guest]["image"])).symbol(symbol)
+    except ImageError as error:
+        raise TopologyError(f"[guests.{guest}]: {error}") from None
+
+
+def observe(session: Session) -> None:
+    """Ask the CPU node to watch the deadlines and latencies that the topology names."""
+    for name, guest in session.topology.guests.items():
+        for deadline in guest.deadlines:
+            pc = symbol_address(session, name, deadline.symbol)
+            period = ticks(deadline.period)
+            session.command("observe", kind="deadline", guest=name, symbol=deadline.symbol, pc=pc, period=period)
+        for row in guest.latency:
+            pc = symbol_address(session, name, row.symbol)
+            session.command("observe", kind="latency", line=row.line, pc=pc, symbol=row.symbol)
+
+
+def report(session: Session, figures: dict[str, Any], code: int) -> dict[str, Any]:
+    """The ``cosim.run/1`` object."""
+    topology = session.topology
+    nodes = []
+    for name, child in session.supervisor.children.items():
+        node = topology.nodes[name]
+        messages = figures["messages"].get(name, sum(figures["messages"].values()) if name == session.cpu else 0)
+        nodes.append(
+            {
+                "name": name,
+                "role": node["role"],
+                "impl": node.get("impl") or node.get("core") or node["component"] or "python",
+                "pid": child.pid,
+                "cpu_s": round(child.cpu_seconds(), 3),
+                "rss_bytes": child.rss(),
+                "messages": messages,
+            }
+        )
+    priorities = {name: guest.priority for name, guest in topology.guests.items()}
+    vcpus = [
+        {"name": name, "priority": priorities.get(name), **row}
+        for name, row in figures["vcpus"].items()
+        if name in priorities or name == "SPUMONE"
+    ]
+    keys = ("instructions", "skipped", "round_trips", "round_trips_by_target", "posted_writes", "leased_reads", "digest",
+            "deadlines", "latency", "interrupts", "charges", "reports", "unmapped")  # fmt: skip
+    return {
+        "schema": "cosim.run/1",
+        "ok": code == 0,
+        "exit": code,
+        "ticks": figures["ticks"],
+        "sim_s": figures["ticks"] / TICK_HZ,
+        **{key: figures[key] for key in keys},
+        "nodes": nodes,
+        "vcpus": vcpus,
+        "info": figures["info"],
+    }
