@@ -1,7 +1,7 @@
 """The register-file table: a device's registers declared once, read and written by it.
 
 A device lists its registers as ``Register`` rows. Access goes to methods ``read_NAME`` and ``write_NAME``
-where the device has them, else to the stored value under the write mask. ``python -m cosim.registers``
+where the device has them, else to the stored value under the write mask. ``python -m device_nodes.pages``
 writes the reference pages.
 """
 

@@ -1,10 +1,13 @@
 """SCIF of the SH7780: serial port with 16-byte FIFOs, asynchronous mode, real baud-rate timing.
 
 Registers as in public SH7780 descriptions and Linux's sh-sci.c. A character takes start + 8 (7) data +
-parity + stop bits; a bit takes 32 * 4^CKS * (BRR + 1) peripheral clocks. TDFE is set whenever the FIFO
-holds no more than its trigger; TEND while nothing is being sent. RDF is set by an arrival that fills the
-FIFO to its trigger, DR 15 bits after the last arrival below it. Left out: synchronous mode, modem lines,
-receive errors other than overrun.
+parity + stop bits; a bit takes 32 * 4^CKS * (BRR + 1) peripheral clocks. Flags of FSR stay once set: TDFE
+while the transmit FIFO holds no more than its trigger, RDF while the receive FIFO holds its trigger or
+more, DR 15 bits after the last arrival below it; each is cleared by writing 0 after it was read as 1, and
+comes back at once while its cause lasts. TEND is not latched: it is 1 while nothing is being sent.
+FIFO depth and trigger tables are those of Linux's driver (16; depth 64 is remembered by some for this
+chip, and Linux with its 16 would live in interrupts there). Left out: synchronous mode, modem lines,
+loopback, bit errors of a wrong rate.
 """
 
 from __future__ import annotations
@@ -14,21 +17,28 @@ from collections import deque
 from typing import Any
 
 from cosim import NEVER, PERIPHERAL_DIVIDER
-from cosim.device import Device, DeviceError
+from cosim.device import Device, DeviceError, Host
 from cosim.messages import Arm, Body, Changes, Input, LeaseRow, PostRow
 from cosim.registers import Register
+from device_nodes.hostport import check_spec, open_port
 
 BASES = (0xFFE00000, 0xFFE10000)
+KINDS = ("ERI", "RXI", "BRI", "TXI")
 TIE, RIE, TE, RE, REIE = 0x80, 0x40, 0x20, 0x10, 0x08
-ER, TEND, TDFE, BRK, RDF, DR = 0x80, 0x40, 0x20, 0x10, 0x02, 0x01
+ER, TEND, TDFE, BRK, FER, PER, RDF, DR = 0x80, 0x40, 0x20, 0x10, 0x08, 0x04, 0x02, 0x01
 ORER = 0x01
-TX_TRIGGER, RX_TRIGGER = (8, 4, 2, 0), (1, 4, 8, 14)
+OVERRUN = 0x200  # ORER among the bits of FSR, where it is told with them
+TFCL, RFCL = 0x04, 0x02
+TX_TRIGGER, RX_TRIGGER = (8, 4, 2, 0), (1, 4, 8, 14)  # by FCR 5:4 and 7:6
 FIFO = 16
-FSR_CLEARABLE = ER | TEND | TDFE | BRK | RDF | DR
+CLEARABLE = ER | TDFE | BRK | RDF | DR
+# What an input entry may carry above its byte: errors of this character; a break, which brings no character.
+FRAMING, PARITY, BREAK = 0x100, 0x200, 0x400
+LINE_KEPT = 4096  # bytes of an unfinished line that a pattern is matched against
 
 
 class Scif(Device):
-    """One channel (option ``channel``: 0 or 1); lines ERIn RXIn BRIn TXIn."""
+    """One channel (option ``channel``: 0 or 1); lines ERIn RXIn BRIn TXIn. ``host``: see hostport."""
 
     ROLE = "scif"
     OPTIONS = {"channel": 0, "port": "", "host": "none", "log": ""}
@@ -37,189 +47,251 @@ class Scif(Device):
         n = self.config["channel"]
         if n not in (0, 1):
             raise DeviceError(f"{self.name}: channel = {n!r}: a SH7780 has SCIF channels 0 and 1")
+        check_spec(self.config["host"], self.name)
         base, r = BASES[n], Register
         self.base = base
         self.registers = (
-            r("SMR", base, 2, 0, 0x7B, "6 CHR, 5 PE, 3 STOP, 1:0 CKS"),
+            r("SMR", base, 2, 0, 0x7B, "6 CHR, 5 PE, 4 OE, 3 STOP, 1:0 CKS"),
             r("BRR", base + 4, 1, 0xFF, 0xFF, "bit rate"),
-            r("SCR", base + 8, 2, 0, 0xFA, "7 TIE, 6 RIE, 5 TE, 4 RE, 3 REIE, 1 CKE"),
+            r("SCR", base + 8, 2, 0, 0xFB, "7 TIE, 6 RIE, 5 TE, 4 RE, 3 REIE, 1:0 CKE"),
             r("FTDR", base + 0xC, 1, 0xFF, 0, "transmit FIFO, write only"),
-            r("FSR", base + 0x10, 2, 0x60, 0, "7 ER, 6 TEND, 5 TDFE, 4 BRK, 1 RDF, 0 DR"),
+            r("FSR", base + 0x10, 2, 0x60, 0, "7 ER, 6 TEND, 5 TDFE, 4 BRK, 3 FER, 2 PER, 1 RDF, 0 DR"),
             r("FRDR", base + 0x14, 1, 0, 0, "receive FIFO, read only"),
-            r("FCR", base + 0x18, 2, 0, 0x7FF, "7:6 RTRG, 5:4 TTRG, 2 TFCL, 1 RFCL"),
+            r("FCR", base + 0x18, 2, 0, 0x7FF, "10:8 RSTRG, 7:6 RTRG, 5:4 TTRG, 3 MCE, 2 TFCL, 1 RFCL, 0 LOOP"),
             r("TFDR", base + 0x1C, 2, 0, 0, "bytes in the transmit FIFO"),
             r("RFDR", base + 0x20, 2, 0, 0, "bytes in the receive FIFO"),
             r("SPTR", base + 0x24, 2, 0, 0xFF, "port"),
-            r("LSR", base + 0x28, 2, 0, 0, "0 ORER"),
-            r("RER", base + 0x2C, 2, 0, 0, "receive error counts"),
+            r("LSR", base + 0x28, 2, 0, 0, "0 ORER (cleared by 0 after 1 was read)"),
+            r("RER", base + 0x2C, 2, 0, 0, "13:8 parity, 5:0 framing errors in the receive FIFO"),
         )
-        self.line_names = tuple(f"{kind}{n}" for kind in ("ERI", "RXI", "BRI", "TXI"))
+        self.line_names = tuple(f"{kind}{n}" for kind in KINDS)
         self.regions = [(base, base + 0xFF)]
-        self.sending: deque[tuple[int, int, int]] = deque()  # (byte, start tick, end tick)
-        self.held: deque[int] = deque()  # written while TE=0
-        self.arrivals: deque[tuple[int, int]] = deque()  # (tick, byte) still to come
+        self.sending: deque[tuple[int, int, int]] = deque()  # (byte, start tick, end tick); the first is in the shifter
+        self.held: deque[int] = deque()  # in the FIFO while TE=0
+        self.arrivals: deque[tuple[int, int]] = deque()  # (tick, byte and errors) still to come
         self.received: deque[int] = deque()
-        self.flags = TDFE  # sticky part of FSR: TDFE RDF DR
-        self.overrun = 0
-        self.flags_read = 0
+        self.flags = TDFE  # latched part of FSR, and OVERRUN
+        self.flags_read = 0  # those that were read as 1
         self.last_arrival = 0
+        self.foreseen: list[tuple[int, int]] = []
+        self.plan: Changes = []
         self.pattern: re.Pattern[bytes] | None = None
-        self.line = b""
+        self.line = bytearray()
         self.match_tick = -1
         self.sent = bytearray()  # bytes for the host, taken by take_output
         self.counts = {"sent": 0, "received": 0, "overruns": 0}
+        self.configure({row.name: row.reset for row in self.registers})
 
     # Timing ------------------------------------------------------------------------------------------
 
-    def bit(self) -> int:
-        """Ticks a bit."""
-        v = self.file.value
-        return int(PERIPHERAL_DIVIDER * 32 * 4 ** (v["SMR"] & 3) * (v["BRR"] + 1))
+    def configure(self, v: dict[str, int]) -> None:
+        """What follows from SMR, BRR, SCR, FCR: ticks a bit and a character, triggers, enables."""
+        smr, fcr, scr = v["SMR"], v["FCR"], v["SCR"]
+        self.bit = int(PERIPHERAL_DIVIDER * 32 * 4 ** (smr & 3) * (v["BRR"] + 1))
+        self.frame = self.bit * (1 + (7 if smr & 0x40 else 8) + (smr >> 5 & 1) + (2 if smr & 8 else 1))
+        self.tx_trigger = TX_TRIGGER[fcr >> 4 & 3]
+        self.rx_trigger = RX_TRIGGER[fcr >> 6 & 3]
+        self.sends = bool(scr & TE)
+        self.receives = bool(scr & RE and not fcr & RFCL)
 
-    def frame(self) -> int:
-        """Ticks a character."""
-        smr = self.file.value["SMR"]
-        return self.bit() * (1 + (7 if smr & 0x40 else 8) + (smr >> 5 & 1) + (2 if smr & 8 else 1))
-
-    def tx_trigger(self) -> int:
-        return TX_TRIGGER[self.file.value["FCR"] >> 4 & 3]
-
-    def rx_trigger(self) -> int:
-        return RX_TRIGGER[self.file.value["FCR"] >> 6 & 3]
-
-    def queued(self, t: int) -> int:
-        """Bytes in the transmit FIFO at t: those whose first bit has not started."""
-        return sum(1 for _, start, _ in self.sending if start > t) + len(self.held)
+    def queued(self) -> int:
+        """Bytes in the transmit FIFO now: all but the one in the shift register."""
+        return max(len(self.sending) - 1, 0) + len(self.held)
 
     def tdfe_tick(self) -> int:
         """Tick at which TDFE is set by itself."""
-        if self.flags & TDFE:
-            return NEVER
-        waiting = [start for _, start, _ in self.sending if start > self.now]
-        over = len(waiting) - self.tx_trigger()
-        return waiting[over - 1] if over > 0 else NEVER
+        over = len(self.sending) - 1 - self.tx_trigger
+        return NEVER if self.flags & TDFE or over <= 0 else self.sending[over][1]
 
-    def rdf_tick(self) -> int:
-        """Tick of the arrival that sets RDF."""
-        if self.flags & RDF or not self.enabled(RE):
-            return NEVER
-        need = max(self.rx_trigger() - len(self.received), 1)
-        return self.arrivals[need - 1][0] if len(self.arrivals) >= need else NEVER
-
-    def dr_tick(self) -> int:
-        """Tick at which DR is set, unless a character arrives before."""
-        if self.flags & DR or not self.received or len(self.received) >= self.rx_trigger():
-            return NEVER
-        return self.last_arrival + 15 * self.bit()
-
-    def enabled(self, bit: int) -> bool:
-        return bool(self.file.value["SCR"] & bit)
+    def foresee(self) -> list[tuple[int, int]]:
+        """(tick, FSR bits) of what sets itself from now on, in order, if nothing is said to the device."""
+        seen, events = self.flags, []
+        if (tick := self.tdfe_tick()) < NEVER:
+            events.append((tick, TDFE))
+        if not self.receives:
+            return events
+        count, last, silence = len(self.received), self.last_arrival, 15 * self.bit
+        for tick, entry in () if seen & OVERRUN else self.arrivals:
+            if 0 < count < self.rx_trigger and not seen & DR and last + silence <= tick:
+                events.append((last + silence, DR))
+                seen |= DR
+            if entry & BREAK:
+                new = BRK
+            elif count == FIFO:
+                events.append((tick, OVERRUN))
+                break  # reception stops
+            else:
+                count, last = count + 1, tick
+                errors = head_errors(entry)
+                new = (ER if errors else 0) | (errors if count == 1 else 0) | (RDF if count >= self.rx_trigger else 0)
+            if new & ~seen:
+                events.append((tick, new & ~seen))
+                seen |= new
+        if 0 < count < self.rx_trigger and not seen & DR:
+            events.append((last + silence, DR))
+        events.sort()
+        return events
 
     def advance(self, t: int) -> None:
-        while self.sending and self.sending[0][2] <= t:
-            byte, _, end = self.sending.popleft()
-            self._transmitted(end, byte)
-        while True:
-            arrival = self.arrivals[0][0] if self.arrivals else NEVER
-            silence = self.dr_tick()
-            if min(arrival, silence) > t:
+        sending, arrivals = self.sending, self.arrivals
+        while True:  # in tick order: the digest must not depend on how often the device is spoken to
+            end = sending[0][2] if sending else NEVER
+            arrival = arrivals[0][0] if arrivals else NEVER
+            if end <= arrival:
+                if end > t:
+                    break
+                self._transmitted(end, sending.popleft()[0])
+            elif arrival > t:
                 break
-            if silence <= arrival:
-                self.flags |= DR
             else:
-                self._arrived(*self.arrivals.popleft())
+                self._arrived(*arrivals.popleft())
         self.now = t
-        if self.queued(t) <= self.tx_trigger():
+        self._conditions(t)
+
+    def _conditions(self, t: int) -> None:
+        """Set the flags whose cause is there at t."""
+        if self.queued() <= self.tx_trigger:
             self.flags |= TDFE
+        count = len(self.received)
+        if count >= self.rx_trigger:
+            self.flags |= RDF
+        elif count and self.receives and self.last_arrival + 15 * self.bit <= t:
+            self.flags |= DR
 
     def _transmitted(self, tick: int, byte: int) -> None:
         self.event(tick, 1, byte)
         self.sent.append(byte)
         self.counts["sent"] += 1
-        self.line = b"" if byte == 10 else self.line + bytes([byte])
+        if byte == 10:
+            self.line.clear()
+        else:
+            self.line.append(byte)
+            if len(self.line) > 2 * LINE_KEPT:
+                del self.line[:LINE_KEPT]
         if self.pattern and self.match_tick < 0 and self.pattern.search(self.line):
             self.match_tick = tick
 
-    def _arrived(self, tick: int, byte: int) -> None:
-        if not self.enabled(RE):
+    def _arrived(self, tick: int, entry: int) -> None:
+        if not self.receives or self.flags & OVERRUN:
+            return  # lost
+        self._conditions(tick)
+        if entry & BREAK:
+            self.flags |= BRK
             return
         if len(self.received) >= FIFO:
-            self.overrun = ORER
+            self.flags |= OVERRUN
             self.counts["overruns"] += 1
             return
-        self.received.append(byte)
+        self.received.append(entry)
         self.last_arrival = tick
         self.counts["received"] += 1
-        self.event(tick, 2, byte)
-        if len(self.received) >= self.rx_trigger():
+        self.event(tick, 2, entry)
+        if entry & (FRAMING | PARITY):
+            self.flags |= ER
+        if len(self.received) >= self.rx_trigger:
             self.flags |= RDF
 
     # Registers -----------------------------------------------------------------------------------------
 
     def fsr(self) -> int:
-        return self.flags | (0 if self.sending or self.held else TEND)
+        """FSR now."""
+        head = head_errors(self.received[0]) if self.received else 0
+        return self.flags & 0xFF | head | (0 if self.sending else TEND)
 
     def read_FSR(self, t: int) -> int:
         value = self.fsr()
         self.flags_read |= value
         return value
 
+    def read_LSR(self, t: int) -> int:
+        self.flags_read |= self.flags & OVERRUN
+        return ORER if self.flags & OVERRUN else 0
+
     def seen(self, reads: list[tuple[int, int]]) -> None:
         for address, value in reads:
             if address == self.base + 0x10:
                 self.flags_read |= value
+            elif address == self.base + 0x28 and value & ORER:
+                self.flags_read |= OVERRUN
+
+    def _clear(self, t: int, bits: int) -> None:
+        """Clear those of the flags that were read as 1."""
+        clear = bits & self.flags_read
+        self.flags_read &= ~clear
+        if self.received:
+            clear &= ~DR  # not before all was read
+        self.flags &= ~clear
+        self._conditions(t)
 
     def write_FSR(self, t: int, v: int) -> None:
-        # A flag is cleared by writing 0 after it was read as 1; TDFE and RDF come back while their cause lasts.
-        clear = ~v & self.flags_read & FSR_CLEARABLE
-        self.flags &= ~clear
-        self.flags_read &= ~clear
-        if self.queued(t) <= self.tx_trigger():
-            self.flags |= TDFE
-        if self.received and len(self.received) >= self.rx_trigger():
-            self.flags |= RDF
+        self._clear(t, ~v & CLEARABLE)
+
+    def write_LSR(self, t: int, v: int) -> None:
+        self._clear(t, 0 if v & ORER else OVERRUN)
 
     def write_FTDR(self, t: int, v: int) -> None:
-        if self.queued(t) >= FIFO:
-            return  # a full FIFO ignores the byte
-        if not self.enabled(TE):
+        if self.queued() >= FIFO or self.file.value["FCR"] & TFCL:
+            return  # a full FIFO, or one that is held empty, ignores the byte
+        if self.sends:
+            self._queue(t, v & 255)
+        else:
             self.held.append(v & 255)
-            return
-        self._queue(t, v & 255)
 
     def _queue(self, t: int, byte: int) -> None:
         start = max(t, self.sending[-1][2]) if self.sending else t
-        self.sending.append((byte, start, start + self.frame()))
+        self.sending.append((byte, start, start + self.frame))
+
+    def _set(self, t: int, name: str, value: int, mask: int) -> None:
+        """Write a register that timing depends on; what waits is sent under the new rules."""
+        before = self.frame, self.sends
+        self.file.value[name] = value & mask
+        self.configure(self.file.value)
+        if before != (self.frame, self.sends):
+            self._restart(t)
+        self._conditions(t)
+
+    def _restart(self, t: int) -> None:
+        waiting = [row[0] for row in list(self.sending)[1:]] + list(self.held)
+        if not self.sends:  # the character in the shift register is lost, the FIFO stays
+            self.sending.clear()
+            self.held = deque(waiting)
+        else:
+            self.sending = deque(list(self.sending)[:1])
+            self.held.clear()
+            for byte in waiting:
+                self._queue(t, byte)
+
+    def write_SMR(self, t: int, v: int) -> None:
+        self._set(t, "SMR", v, 0x7B)
+
+    def write_BRR(self, t: int, v: int) -> None:
+        self._set(t, "BRR", v, 0xFF)
 
     def write_SCR(self, t: int, v: int) -> None:
-        self.file.value["SCR"] = v & 0xFA
-        while self.held and self.enabled(TE):
-            self._queue(t, self.held.popleft())
-
-    def read_FRDR(self, t: int) -> int:
-        return self.received.popleft() if self.received else 0
+        self._set(t, "SCR", v, 0xFB)
 
     def write_FCR(self, t: int, v: int) -> None:
-        self.file.value["FCR"] = v & 0x7FF
-        if v & 4:  # TFCL: the byte in the shift register goes out all the same
-            self.sending = deque(row for row in self.sending if row[1] <= t)
+        if v & TFCL:  # the character in the shift register goes out all the same
+            self.sending = deque(list(self.sending)[:1])
             self.held.clear()
-        if v & 2:
+        if v & RFCL:
             self.received.clear()
-        if self.queued(t) <= self.tx_trigger():
-            self.flags |= TDFE
+        self._set(t, "FCR", v, 0x7FF)
+
+    def read_FRDR(self, t: int) -> int:
+        value = self.received.popleft() & 255 if self.received else 0
+        self._conditions(t)
+        return value
 
     def read_TFDR(self, t: int) -> int:
-        return self.queued(t)
+        return self.queued()
 
     def read_RFDR(self, t: int) -> int:
         return len(self.received)
 
-    def read_LSR(self, t: int) -> int:
-        return self.overrun
-
-    def write_LSR(self, t: int, v: int) -> None:
-        self.overrun &= v
+    def read_RER(self, t: int) -> int:
+        parity = sum(1 for entry in self.received if entry & PARITY)
+        return parity << 8 | sum(1 for entry in self.received if entry & FRAMING)
 
     # Lines and promises ----------------------------------------------------------------------------------
 
@@ -228,73 +300,61 @@ class Scif(Device):
         error = bool(scr & (RIE | REIE))
         eri = error and bool(flags & ER)
         rxi = bool(scr & RIE and flags & (RDF | DR))
-        bri = error and bool(flags & BRK or self.overrun)
+        bri = error and bool(flags & (BRK | OVERRUN))
         txi = bool(scr & TIE and flags & TDFE)
         return eri | rxi << 1 | bri << 2 | txi << 3
 
     def lines(self) -> int:
         return self._levels(self.flags)
 
-    def _flag_events(self) -> list[tuple[int, int]]:
-        """(tick, flag) of what sets itself, in order."""
-        silence = self.dr_tick()
-        if self.arrivals and self.arrivals[0][0] < silence:
-            silence = NEVER  # the next arrival moves it: promised, not planned
-        events = [(self.tdfe_tick(), TDFE), (self.rdf_tick(), RDF), (silence, DR)]
-        return sorted(e for e in events if e[0] < NEVER)
-
     def promise(self) -> tuple[int, Changes]:
-        upcoming = NEVER
-        if self.arrivals and self.enabled(RE):
-            # What an arrival beyond RDF does (overrun, DR) is worked out when it comes.
-            room = FIFO - len(self.received)
-            upcoming = self.arrivals[room][0] if len(self.arrivals) > room else NEVER
-            if self.rx_trigger() > 1:
-                upcoming = self.arrivals[0][0]
-        flags, level, plan = self.flags, self.lines(), []
-        for tick, flag in self._flag_events():
-            if tick >= upcoming:
-                break
-            flags |= flag
+        flags, level = self.flags, self.lines()
+        plan: Changes = []
+        self.foreseen = self.foresee()  # leases and posts of the same answer use it
+        for tick, bits in self.foreseen:
+            flags |= bits
             new = self._levels(flags)
-            if new != level and plan and plan[-1][0] == tick:
-                plan[-1] = (tick, new)
-            elif new != level:
-                plan.append((tick, new))
-            level = new
-        return upcoming, plan
+            if new != level:
+                if plan and plan[-1][0] == tick:
+                    plan[-1] = (tick, new)
+                else:
+                    plan.append((tick, new))
+                level = new
+        self.plan = plan
+        return NEVER, plan
 
     def leases(self) -> list[LeaseRow]:
-        upcoming, _ = self.promise()
+        """SCR, FSR and LSR, which drivers read in each interrupt; FSR up to TEND."""
+        flags, fsr = self.flags, self.fsr()
+        status, errors = [(0, fsr, 0, 0)], [(0, flags >> 9 & 1, 0, 0)]
         done = self.sending[-1][2] if self.sending else NEVER
-        expires = min(upcoming, done) if not self.held else upcoming
-        flags, segments = self.fsr(), [(self.now, self.fsr(), 0, 0)]
-        for tick, flag in self._flag_events():
-            flags |= flag
-            if segments[-1][0] == tick:
-                segments.pop()
-            segments.append((tick, flags, 0, 0))
-        plain = ("SMR", "BRR", "SCR", "FCR", "SPTR")
-        at = {r.name: r for r in self.registers}
-        rows: list[LeaseRow] = [
-            (at[name].address, at[name].size, NEVER, [(self.now, self.file.value[name], 0, 0)]) for name in plain
+        for tick, bits in self.foreseen:
+            if bits & OVERRUN:
+                errors.append((tick, ORER, 0, 0))
+            elif tick < done:
+                fsr |= bits
+                if status[-1][0] == tick:
+                    status.pop()
+                status.append((tick, fsr, 0, 0))
+        return [
+            (self.base + 8, 2, NEVER, [(0, self.file.value["SCR"], 0, 0)]),
+            (self.base + 0x10, 2, done, status),
+            (self.base + 0x28, 2, NEVER, errors),
         ]
-        rows.append((self.base + 0x10, 2, expires, segments))
-        rows.append((self.base + 0x28, 2, upcoming, [(self.now, self.overrun, 0, 0)]))
-        return rows
 
     def posts(self) -> list[PostRow]:
-        upcoming, plan = self.promise()
-        quiet = min(upcoming, plan[0][0]) if plan else upcoming
-        rows: list[PostRow] = []
-        if self.enabled(TE) and not self.held:
-            # While the shift register is busy and the FIFO stays below its trigger, FSR reads the same.
-            waiting = self.queued(self.now)
-            credits = self.tx_trigger() - waiting if self.sending and self.flags & TDFE else 0
-            rows.append((self.base + 0xC, 1, quiet, max(credits, 0)))
-            if not self.enabled(TIE) and not self.flags & (ER | BRK | RDF | DR):
-                keeps = credits > 0
-                rows.append((self.base + 0x10, 2, min(quiet, self.rdf_tick()), 1000 if keeps else 0))
+        """FTDR, which only puts TDFE off; FSR where it can clear nothing that a line or lease shows."""
+        quiet = self.plan[0][0] if self.plan else NEVER
+        waiting = self.queued()
+        # While the shift register is busy and the FIFO stays below its trigger, FSR reads the same.
+        credits = max(self.tx_trigger - waiting, 0) if self.sending and self.flags & TDFE else 0
+        rows: list[PostRow] = [(self.base + 0xC, 1, quiet, credits)]
+        if not self.file.value["SCR"] & TIE and not self.flags & (ER | BRK | RDF | DR):
+            for tick, bits in self.foreseen:
+                if bits & (ER | BRK | RDF | DR):
+                    quiet = min(quiet, tick)
+            keeps = not self.flags & TDFE or waiting <= self.tx_trigger
+            rows.append((self.base + 0x10, 2, quiet, 1 << 20 if keeps else 0))
         return rows
 
     # Beyond MMIO ---------------------------------------------------------------------------------------------
@@ -303,11 +363,14 @@ class Scif(Device):
         if isinstance(body, Input):
             self.advance(t)
             last = self.arrivals[-1][0] if self.arrivals else t
-            for tick, byte in body.entries:
+            for tick, entry in body.entries:
                 if tick < last:
                     raise DeviceError(f"{self.name}: input at tick {tick} after one at {last}; ticks must not fall")
-                self.arrivals.append((tick, byte))
+                if not 0 <= entry < 2 * BREAK:
+                    raise DeviceError(f"{self.name}: input {entry:#x} at tick {tick}; expected a byte and error bits")
+                self.arrivals.append((tick, entry))
                 last = tick
+            self.advance(t)
             return self.answer()
         if isinstance(body, Arm):
             self.advance(t)
@@ -315,9 +378,7 @@ class Scif(Device):
                 self.pattern = re.compile(body.pattern.encode()) if body.pattern else None
             except re.error as error:
                 raise DeviceError(f"{self.name}: pattern {body.pattern!r} is no regular expression: {error}") from None
-            self.match_tick = -1
-            if self.pattern and self.pattern.search(self.line):
-                self.match_tick = t
+            self.match_tick = t if self.pattern and self.pattern.search(self.line) else -1
             return self.answer()
         return super().extra(t, body)
 
@@ -330,15 +391,25 @@ class Scif(Device):
         self.sent.clear()
         return out
 
+    def open_host(self) -> Host:
+        """Where ``host`` says that the bytes go to and come from."""
+        return open_port(self.config["host"], self.name)
+
     def state(self) -> dict[str, Any]:
+        # flags_read is left out: leased reads tell it late, with the next message.
         return {
             **self.file.value,
             "sending": list(self.sending),
             "held": list(self.held),
             "received": list(self.received),
             "arrivals": list(self.arrivals),
-            "flags": [self.flags, self.overrun, self.last_arrival],
+            "flags": [self.flags, self.last_arrival],
         }
 
     def info(self) -> dict[str, Any]:
         return dict(self.counts)
+
+
+def head_errors(entry: int) -> int:
+    """FER and PER of FSR for a character at the head of the receive FIFO."""
+    return (FER if entry & FRAMING else 0) | (PER if entry & PARITY else 0)

@@ -1,0 +1,334 @@
+"""Host side of a serial port: where the guest's bytes go to and typed bytes come from.
+
+``host = "none" | "stdio" | "pty" | "pty:LINK" | "tcp:127.0.0.1:PORT" | "file:PATH"``. Nothing here blocks:
+what a slow client has not taken waits in a buffer, and beyond KEPT bytes the oldest are dropped and
+counted; the guest never notices. All that is to be watched hangs on one epoll descriptor, which is what
+``filenos`` gives: it is readable when ``read`` has something to do, input or output.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import stat
+import tty
+from contextlib import suppress
+
+from cosim.device import DeviceError, Host
+
+KEPT = 1 << 20  # bytes that wait for a client at most
+CHUNK = 4096
+FAREWELL = 0.2  # seconds that close waits at most for a client to take the rest
+KINDS = 'none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, file:PATH'
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK)
+
+
+class HostPort(Host):
+    """A port that takes output and gives nothing: the base of all kinds, and kind ``none``."""
+
+    def __init__(self, node: str, where: str = "") -> None:
+        self.node, self.where = node, where
+        self.dropped = 0  # bytes no client took in time
+
+    def filenos(self) -> list[int]:
+        """Descriptors to poll for input; fixed for the life of the port."""
+        return []
+
+    def read(self) -> bytes:
+        """Bytes typed since the last call, b"" if none. Also sends on what waits."""
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Take the guest's bytes. Raises DeviceError when they cannot be kept."""
+
+    def close(self) -> None:
+        """Send on what can be sent at once, and end."""
+
+
+class Stream(HostPort):
+    """A port with an input and an output descriptor, -1 while there is none."""
+
+    def __init__(self, node: str, where: str = "") -> None:
+        super().__init__(node, where)
+        self.poll = select.epoll()
+        self.input = self.output = -1
+        self.pending = bytearray()
+
+    def filenos(self) -> list[int]:
+        return [self.poll.fileno()]
+
+    def attach(self, source: int, sink: int) -> None:
+        """Watch a descriptor for input and send to one; both non-blocking."""
+        self.input, self.output = source, sink
+        if source >= 0:
+            self.poll.register(source, select.EPOLLIN)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Watch the output only while something waits for it."""
+        if self.output < 0:
+            return
+        wants = select.EPOLLOUT if self.pending else 0
+        if self.output == self.input:
+            self.poll.modify(self.output, select.EPOLLIN | wants)
+            return
+        with suppress(OSError):
+            self.poll.unregister(self.output)
+        if wants:
+            with suppress(PermissionError):  # a regular file is always ready, and never watched
+                self.poll.register(self.output, wants)
+
+    def lost(self) -> None:
+        """The other end has gone."""
+        for fd in {self.input, self.output} - {-1}:
+            with suppress(OSError):
+                self.poll.unregister(fd)
+        self.input = self.output = -1
+
+    def _hung_up(self, error: OSError) -> None:
+        if error.errno not in AGAIN:
+            self.lost()
+
+    def read(self) -> bytes:
+        if self.pending:
+            self.flush()
+        if self.input < 0:
+            return b""
+        try:
+            data = os.read(self.input, CHUNK)
+        except OSError as error:
+            self._hung_up(error)
+            return b""
+        if not data:
+            self.ended()
+        return data
+
+    def ended(self) -> None:
+        """End of input."""
+        self.lost()
+
+    def write(self, data: bytes) -> None:
+        self.pending += data
+        self.flush()
+        over = len(self.pending) - KEPT
+        if over > 0:
+            del self.pending[:over]
+            self.dropped += over
+
+    def flush(self) -> None:
+        """Send what the client takes at once."""
+        waited = bool(self.pending)
+        try:
+            while self.pending and self.output >= 0:
+                del self.pending[: os.write(self.output, self.pending[:CHUNK])]
+        except OSError as error:
+            self._hung_up(error)
+        if waited:
+            self._watch()
+
+    def close(self) -> None:
+        self.flush()
+        while self.pending and self.output >= 0:
+            if not select.select([], [self.output], [], FAREWELL)[1]:
+                break
+            self.flush()
+        self.lost()
+        self.poll.close()
+
+
+class Stdio(Stream):
+    """Standard input and output of the node. End of input ends only the input."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node, "stdin and stdout")
+        self.own: list[int] = []  # descriptors to close
+        source = self._nonblocking(0, os.O_RDONLY)
+        sink = self._nonblocking(1, os.O_WRONLY)
+        self.always = -1
+        try:
+            self.attach(source, sink)
+        except PermissionError:  # epoll takes no regular file: an event that is always there stands for it
+            self.always = os.eventfd(1)
+            self.own.append(self.always)
+            self.poll.register(self.always, select.EPOLLIN)
+
+    def _nonblocking(self, fd: int, mode: int) -> int:
+        """Non-blocking form of ``fd`` that leaves those alone who share it."""
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        try:
+            fd = os.open(f"/proc/self/fd/{fd}", mode | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            self.own.append(fd)
+        except OSError:  # a socket, or no right to open it: share the mode
+            os.set_blocking(fd, False)
+        return fd
+
+    def ended(self) -> None:
+        with suppress(OSError):
+            self.poll.unregister(self.always if self.always >= 0 else self.input)
+        self.input = -1
+
+    def _hung_up(self, error: OSError) -> None:
+        if error.errno in FULL:
+            raise DeviceError(f"{self.node}: host = stdio: stdout: {error.strerror}: make room for it") from None
+        super()._hung_up(error)
+
+    def close(self) -> None:
+        super().close()
+        for fd in self.own:
+            os.close(fd)
+
+
+class Pty(Stream):
+    """A pseudo terminal in raw mode; ``where`` is the slave's path, or a symbolic link to it."""
+
+    def __init__(self, node: str, link: str) -> None:
+        master, self.slave = os.openpty()  # our slave end keeps the terminal alive between clients
+        tty.setraw(self.slave)
+        os.set_blocking(master, False)
+        self.path = os.ttyname(self.slave)
+        super().__init__(node, link or self.path)
+        self.link = link
+        try:
+            if link:
+                self._make_link()
+        except (OSError, DeviceError):
+            os.close(master)
+            os.close(self.slave)
+            raise
+        self.attach(master, master)
+
+    def _make_link(self) -> None:
+        try:
+            if os.path.islink(self.link):
+                os.unlink(self.link)  # left by an earlier run
+            os.symlink(self.path, self.link)
+        except FileExistsError:
+            raise DeviceError(
+                f"{self.node}: host = pty:{self.link}: this path exists and is no symbolic link; choose another"
+            ) from None
+        except OSError as error:
+            raise DeviceError(f"{self.node}: host = pty:{self.link}: cannot make the link: {error.strerror}") from None
+
+    def close(self) -> None:
+        master = self.input
+        super().close()
+        os.close(master)
+        os.close(self.slave)
+        if self.link and os.path.islink(self.link) and os.readlink(self.link) == self.path:
+            os.unlink(self.link)
+
+
+class Tcp(Stream):
+    """Listens on 127.0.0.1 and serves one client at a time; what came before a client waits for it."""
+
+    def __init__(self, node: str, host: str, port: int) -> None:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(4)
+        except OSError as error:
+            listener.close()
+            todo = "choose another port or end the program that has it" if error.errno == errno.EADDRINUSE else ""
+            raise DeviceError(
+                f"{node}: host = tcp:{host}:{port}: cannot listen: {error.strerror}" + (todo and f"; {todo}")
+            ) from None
+        listener.setblocking(False)
+        super().__init__(node, "{}:{}".format(*listener.getsockname()))
+        self.listener = listener
+        self.client: socket.socket | None = None
+        self.poll.register(listener, select.EPOLLIN)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.client is not None:
+                with suppress(OSError):
+                    client.send(b"another client is connected\r\n", socket.MSG_DONTWAIT)
+                client.close()
+                continue
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.client = client
+            self.attach(client.fileno(), client.fileno())
+            self.flush()
+
+    def lost(self) -> None:
+        super().lost()
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
+    def read(self) -> bytes:
+        data = super().read()
+        self._accept()
+        return data
+
+    def close(self) -> None:
+        super().close()
+        self.listener.close()
+
+
+class File(HostPort):
+    """Output only, written through at once: a full disk loses nothing that was written before."""
+
+    def __init__(self, node: str, path: str) -> None:
+        super().__init__(node, path)
+        self.written = 0
+        try:
+            self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+        except OSError as error:
+            raise DeviceError(f"{node}: host = file:{path}: cannot open it for writing: {error.strerror}") from None
+
+    def write(self, data: bytes) -> None:
+        while data:
+            try:
+                count = os.write(self.fd, data)
+            except OSError as error:
+                raise DeviceError(
+                    f"{self.node}: host = file:{self.where}: {error.strerror}; its first {self.written} bytes are "
+                    f"written, {len(data)} are not: make room, or give another file"
+                ) from None
+            self.written += count
+            data = data[count:]
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def check_spec(spec: str, node: str) -> tuple[str, str]:
+    """(kind, what follows the colon) of a ``host`` value. Raises DeviceError for one that is none."""
+    kind, _, rest = str(spec).partition(":")
+    if kind not in ("none", "stdio", "pty", "tcp", "file") or (rest and kind in ("none", "stdio")):
+        raise DeviceError(f"{node}: host = {spec!r}; expected one of {KINDS}")
+    if kind == "file" and not rest:
+        raise DeviceError(f"{node}: host = {spec!r} names no file; expected file:PATH")
+    if kind == "tcp":
+        host, _, port = rest.rpartition(":")
+        if host != "127.0.0.1":
+            raise DeviceError(f"{node}: host = {spec!r}: a port listens on 127.0.0.1 only; expected tcp:127.0.0.1:PORT")
+        if not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise DeviceError(f"{node}: host = {spec!r}: {port!r} is no port number; expected 0 (any free) to 65535")
+    return kind, rest
+
+
+def open_port(spec: str, node: str) -> HostPort:
+    """The port that ``spec`` names, for the node of that name. Raises DeviceError."""
+    kind, rest = check_spec(spec, node)
+    if kind == "stdio":
+        return Stdio(node)
+    if kind == "pty":
+        return Pty(node, rest)
+    if kind == "tcp":
+        host, _, port = rest.rpartition(":")
+        return Tcp(node, host, int(port))
+    if kind == "file":
+        return File(node, rest)
+    return HostPort(node)
