@@ -75,6 +75,7 @@ class Bench:
     def one(self, source: str, at: int = CODE, **state: int) -> dict[str, int]:
         """Set state and execute one unit of the source; the state. What happened is in ``stop``."""
         self.put(at, source)
+        self.core.sleeping = False
         self.core.set_state({**state, "pc": state.get("pc", at)})
         self.stop: Stop = self.core.step()
         return dict(self.core.state())
