@@ -80,12 +80,15 @@ class Bench:
         self.stop: Stop = self.core.step()
         return dict(self.core.state())
 
-    def faults(self, source: str, **state: int) -> dict[str, int]:
-        """Execute one unit that must take an exception: EXPEVT and vector are in the answer."""
-        after = self.one(source, **state)
-        vector = {VBR + 0x100: "general", VBR + 0x400: "tlb", 0xA0000000: "reset"}.get(after["pc"])
+    def faults(self, source: str, at: int = CODE, **state: int) -> dict[str, int]:
+        """Execute one unit that must take an exception. In the answer ``vector`` is the offset from VBR, 0 a reset,
+        and r0-r7 are those of the context that was interrupted."""
+        after = self.one(source, at, **state)
+        vector = {VBR + 0x100: 0x100, VBR + 0x400: 0x400, 0xA0000000: 0}.get(after["pc"])
         assert vector is not None, f"no exception: pc {after['pc']:08x}"
-        return {**after, "vector": vector}  # type: ignore[dict-item]
+        if after["ssr"] & (MD | RB) != MD | RB:
+            after.update({f"r{k}": after[f"r{k}_bank"] for k in range(8)})
+        return {**after, "vector": vector}
 
     # The MMU, by its memory-mapped arrays, as a guest would
 
