@@ -8,8 +8,12 @@ from this module (``python -m cosim.messages``).
 from __future__ import annotations
 
 import inspect
+import re
+import textwrap
 
 import msgspec
+
+from cosim.state import STATE_NAMES
 
 PROTOCOL = 1
 STATE_SCHEMA = 1
@@ -18,6 +22,10 @@ Changes = list[tuple[int, int]]  # (tick, bit mask of the device's lines from th
 Segments = list[tuple[int, int, int, int]]  # (from_tick, value, step_ticks, step)
 LeaseRow = tuple[int, int, int, Segments]  # (address, size, expires, segments)
 PostRow = tuple[int, int, int, int]  # (address, size, quiet until tick, credits)
+# What a posted write does at once, applied by the CPU node: (address, value that it is about or -1 any, line levels
+# then or -1 as before, address of a leased register that it changes, bits of the value that one reads then or -1:
+# its lease ends). Where an address has rows, only the values they name may be posted.
+EffectRow = tuple[int, int, int, int, int]
 SourceRow = tuple[str, int, int, int]  # (line, INTEVT, level 0..15, order among equals: least first)
 
 
@@ -187,6 +195,7 @@ class Answer(Body):
     posts: list[PostRow] = []
     sources: list[SourceRow] | None = None  # the interrupt controller's table when it changed
     matched: int = -1  # tick at which an armed pattern matched
+    effects: list[EffectRow] = []
 
 
 class Trap(Body):
@@ -205,9 +214,8 @@ class Directive(Body):
 
     charge: int  # ticks, modelled
     vcpu: str  # who runs from here; "" when all are idle
-    state: bytes = b""  # new state; empty: the one that was sent, with ``patch``
-    patch: dict[str, int] = {}
-    sleep: bool = False
+    state: bytes = b""  # new state, as Trap.state; empty with ``more`` only
+    sleep: bool = False  # it waits in its idle call
     vectors: tuple[int, int, int, int] = (-1, 0, 0, 0)  # guest base, -1 none; general, TLB, interrupt charges
     forward: list[int] = []  # INTEVT codes that go straight on to this vCPU
     writes: list[tuple[int, int, int]] = []  # MMIO writes SPUMONE itself makes: (address, size, value)
@@ -262,33 +270,206 @@ KIND = {body: number for number, body, _ in TABLE}
 BODY = {number: body for number, body, _ in TABLE}
 
 
+# The reference page -----------------------------------------------------------------------------------
+
+INTRODUCTION = """\
+# Protocol
+
+Generated from `cosim/messages.py` by `python -m cosim.messages`; do not edit. Protocol version {protocol}, state
+schema {schema}. This page is enough to write a node in another language; the rules of time are in
+[time](../explanation/time.md).
+
+## Frames
+
+A frame is one part of a ZeroMQ message and holds one msgpack array:
+
+    [version, epoch, kind, seq, t, field, field, ...]
+
+| place | what |
+|---|---|
+| `version` | {protocol}. Another version is refused, whatever follows |
+| `epoch` | 0; counts replacements of the sender |
+| `kind` | number of the message, below |
+| `seq` | counts the frames of one sender on one socket from 1; an answer has the `seq` of its question |
+| `t` | tick, 1/400 us: clocks of the 400 MHz CPU since the start; an answer has the `t` of its question |
+
+These five are integers from 0 to 2^63-1. The fields follow in the order of the tables below. Fields are only ever
+appended, with a default: a receiver ignores fields it does not know at the end, and takes the default for fields that
+are missing there. A node that breaks a rule of this page is ended, with a text that says which.
+
+## Types
+
+| written | msgpack |
+|---|---|
+| `int` | integer, any width, signed; never a bool or float |
+| `bool` | true, false |
+| `str` | str, UTF-8 |
+| `bytes` | bin; never str |
+| `list[T]` | array |
+| `tuple[A, B]` | array of exactly these elements |
+| `dict` | map, keys str, values of any type here |
+| `T \\| None` | T or nil |
+{aliases}
+A tick that never comes is 2^62 = 4611686018427387904. Addresses are those the CPU node uses on its bus, as in the
+register pages (0xffd80004). A digest of a register map is taken as text; Refuse names the one that is expected.
+
+## Caps
+
+A frame of more than {max_frame} bytes, or with more than {max_items} values (everything counts, at every depth), an
+array of more than {max_array}, a map of more than {max_map} pairs, a str of more than {max_str} bytes, or any msgpack
+extension, is refused before it is built. RAM images and long lists go in pieces, or packed as bytes.
+
+## Sockets
+
+| | control | data |
+|---|---|---|
+| between | launcher and each node | CPU node and each of its targets |
+| types | ROUTER at the launcher, DEALER at the node | PAIR, PAIR |
+| binds | launcher | target, at the endpoint that Welcome names |
+| identity | the node's name, set before connecting | none |
+| addresses | `ipc://PATH`, `tcp://127.0.0.1:PORT` | the same; an endpoint ending in `:*` leaves the port to the node |
+
+Set on each socket: MAXMSGSIZE {max_frame}, LINGER 500 ms, high-water marks 100000, HANDSHAKE_IVL 5 s, HEARTBEAT_IVL
+1 s, HEARTBEAT_TIMEOUT 10 s. Block in a poll; do not spin. A node watches its control connection (a socket monitor, or
+the end of its heartbeats) and ends when the launcher is gone.
+
+## From start to end
+
+1. The node connects to the launcher and sends `Hello`; nothing else before the answer.
+2. The launcher sends `Welcome`, or `Refuse` with the reason, after which the node ends.
+3. A target binds its data socket and sends `Ready` with the endpoint as bound. The CPU node sends `Ready` with empty
+   fields.
+4. When all are ready the launcher sends `Start` to the CPU node. It connects to the targets, sends each `Advance` at
+   tick 0 (the hypervisor: `Trap` with cause `start`) and answers the launcher with `Paused`.
+5. `Go` and `Paused`, `Command` and `Reply` alternate between the launcher and the CPU node. A target only answers the
+   CPU node and may send the launcher `Output` and `HostInput`.
+6. `Finish` asks each target for its `Final`. `Stop` ends a node; it exits with 0.
+
+From Welcome on a node sends `Status` at least every 100 ms with a `progress` that rises. A node that fails sends
+`Failed` and exits. Standard output and error are free; the end of standard error is shown when a node dies.
+
+## What a target answers
+
+| message | answer | what it does |
+|---|---|---|
+| Read, Write | Answer | catch up to `t`, account for `seen`, then read or write |
+| Advance | Answer | catch up to `t` |
+| Input, Arm | Answer | serial devices |
+| Lines | none | the interrupt controller |
+| Trap | Directive | the hypervisor |
+| Finish | Final | catch up to `t`, give the digest |
+
+Every question is answered, a posted write too. `t` never falls. An access to no register, or of another width, reads
+as 0 and writes nothing.
+
+Of an `Answer` to a message at `t`:
+
+- `lines` are the levels at `t`. They hold until a change that `plan` names, or until `next`.
+- `next` is at least `t`, and beyond `t` in the answer to `Advance`.
+- Ticks of `plan` rise, all of them beyond `t` and before `next`. Each names the levels of all lines from then on.
+- A new answer replaces promise, plan, leases and posts of the one before.
+- A lease serves a read of exactly that address and size at ticks from its first segment to before `expires`. The last
+  segment that began by then gives `value + step * ((tick - from_tick) // step_ticks)`, or `value` where `step_ticks`
+  is 0, cut to the size. What was read comes back in `seen`.
+- A post row says that a write of that address and size, made before `quiet`, moves no line before `quiet`. After it
+  nothing may become due before both `quiet` and the old promise. `credits` is how many such writes leave the leases as
+  they are.
+
+`Trap.state` and `Directive.state` are {words} little-endian 32-bit words:
+
+    {state}
+
+`Trap.number` of a call is (pc - 0x8ffff000) / 16, and 0x1000 + (pc - 0x8ffff000) where that is no whole number.
+A hypervisor needs no promise: it acts when it is trapped only.
+
+## Example
+
+The CPU reads TCNT0 at tick {tick}, its third question to this timer, and the timer answers: value 0x1234, no line up,
+TUNI0 (bit 0) rises at tick 460000.
+
+    Read    {read}
+    Answer  {answer}
+
+The first frame, byte by byte:
+
+{bytes}
+"""
+
+
+def _notes(text: str) -> dict[str, str]:
+    """Name -> comment of the declarations ``name: type  # comment`` and ``name = type``; it may also stand above."""
+    rows = re.findall(r"^((?: *#.*\n)*) *(\w+)(?::| =) ([^#\n]*)(#.*)?$", text, re.MULTILINE)
+    notes = {name: re.sub(r"# ?type: ignore\[[\w-]+\]", "", behind) or above for above, name, _, behind in rows}
+    return {name: " ".join(re.sub("^ *# ?", "", note, flags=re.MULTILINE).split()) for name, note in notes.items()}
+
+
+def _cell(text: object) -> str:
+    return str(text).replace("|", "\\|")
+
+
+def _example() -> dict[str, str]:
+    """A question and its answer in hex, and the question's bytes explained."""
+    from cosim import NEVER, wire  # wire is made of this module's tables
+
+    tick = 400_000
+    read = wire.encode(Read(0xFFD8000C, 4, []), tick, 3)
+    answer = wire.encode(Answer(0x1234, 0, NEVER, [(460_000, 1)]), tick, 3)
+    meaning = [
+        ("array of 8", [None] * 8),
+        ("version", PROTOCOL),
+        ("epoch", 0),
+        ("kind Read", KIND[Read]),
+        ("seq", 3),
+        (f"t = {tick}", tick),
+        ("address 0xffd8000c", 0xFFD8000C),
+        ("size", 4),
+        ("seen: empty array", []),
+    ]
+    rows, at = [], 0
+    for text, value in meaning:
+        size = 1 if at == 0 else len(msgspec.msgpack.encode(value))
+        rows.append(f"    {read[at : at + size].hex(' '):<16}{text}")
+        at += size
+    return {"tick": str(tick), "read": read.hex(), "answer": answer.hex(), "bytes": "\n".join(rows)}
+
+
 def reference() -> str:
     """The protocol page, in Markdown."""
-    out = [
-        "# Protocol",
-        "",
-        "Generated from `cosim/messages.py` by `python -m cosim.messages`; do not edit.",
-        "",
-        f"Protocol version {PROTOCOL}, state schema {STATE_SCHEMA}. A frame is one ZeroMQ message, the",
-        "msgpack array `[version, epoch, kind, seq, t, *fields]`. `t` is in ticks of the 400 MHz CPU",
-        "clock. `epoch` counts replacements of the sender. `seq` counts the frames of one sender; an",
-        "answer carries the `seq` of its question.",
-        "",
-    ]
+    from cosim import wire  # wire is made of this module's tables
+
+    source = inspect.getsource(inspect.getmodule(Body) or Body)
+    notes = _notes(source[: source.index("class Body")])
+    kinds = dict(re.findall(r"^(\w+) = ((?:list|tuple)\[.*?\])(?:  #.*)?$", source, re.MULTILINE))
+    aliases = "".join(f"| `{name}` | `{_cell(kind)}`: {_cell(notes[name])} |\n" for name, kind in kinds.items())
+    state = textwrap.fill(" ".join(STATE_NAMES), 110, subsequent_indent="    ")
+    caps = {f"max_{name}": getattr(wire, f"MAX_{name.upper()}") for name in ("frame", "items", "array", "map", "str")}
+    page = INTRODUCTION.format(
+        protocol=PROTOCOL,
+        schema=STATE_SCHEMA,
+        aliases=aliases,
+        words=len(STATE_NAMES),
+        state=state,
+        **caps,
+        **_example(),
+    )
+    out = [page, "## Messages", ""]
     for number, body, since in TABLE:
-        out += [f"## {number} {body.__name__} (since {since})", "", inspect.getdoc(body) or "", ""]
+        out += [f"### {number} {body.__name__} (since {since})", "", inspect.getdoc(body) or "", ""]
         fields = msgspec.structs.fields(body)
+        comments = _notes(inspect.getsource(body))
         if fields:
-            out += ["| field | type | default |", "|---|---|---|"]
+            out += ["| field | type | default | |", "|---|---|---|---|"]
         for f in fields:
-            kind = str(body.__annotations__[f.encode_name]).replace("|", "\\|")
-            default: object = "" if f.default is msgspec.NODEFAULT else repr(f.default)
+            default = "" if f.default is msgspec.NODEFAULT else f"`{f.default!r}`"
             if f.default_factory is not msgspec.NODEFAULT:
-                default = repr(f.default_factory())  # type: ignore[operator]
-            out.append(f"| `{f.name}` | `{kind}` | {f'`{default}`' if default != '' else ''} |")
+                default = f"`{f.default_factory()!r}`"
+            kind = body.__annotations__[f.name]
+            out.append(f"| `{f.name}` | `{_cell(kind)}` | {_cell(default)} | {_cell(comments.get(f.name, ''))} |")
         out.append("")
-    return "\n".join(out)
+    return "\n".join(out).rstrip() + "\n"
 
 
 if __name__ == "__main__":
-    print(reference())
+    from cosim import messages  # not __main__: wire knows the classes of the module
+
+    print(messages.reference(), end="")
