@@ -81,9 +81,9 @@ class Bench:
         return dict(self.core.state())
 
     def faults(self, source: str, at: int = CODE, **state: int) -> dict[str, int]:
-        """Execute one unit that must take an exception. In the answer ``vector`` is the offset from VBR, 0 a reset,
-        and r0-r7 are those of the context that was interrupted."""
-        after = self.one(source, at, **state)
+        """Execute one unit, privileged with BL=0 unless told, that must take an exception. In the answer
+        ``vector`` is the offset from VBR, 0 a reset, and r0-r7 are those of the context that was interrupted."""
+        after = self.one(source, at, **{"sr": MD, **state})
         vector = {VBR + 0x100: 0x100, VBR + 0x400: 0x400, 0xA0000000: 0}.get(after["pc"])
         assert vector is not None, f"no exception: pc {after['pc']:08x}"
         if after["ssr"] & (MD | RB) != MD | RB:
