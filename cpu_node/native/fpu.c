@@ -519,12 +519,13 @@ static void vector(core *c, const struct insn *i)
         c->fr[n + row] = r[row];
 }
 
-/* Register moves and memory moves; SZ=1 moves pairs, an odd number names the other bank. */
+/* Register moves and memory moves; SZ=1 moves pairs, an odd number names the other bank. In memory the even
+ * register is first, with PR=1 the odd one: a double in little-endian order. */
 static uint32_t *pair(core *c, unsigned n) { return n & 1 ? &c->xf[n & 14] : &c->fr[n]; }
 
 static void move(core *c, const struct insn *i)
 {
-    bool two = c->fpscr & FPSCR_SZ;
+    bool two = c->fpscr & FPSCR_SZ, odd = c->fpscr & FPSCR_PR;
     unsigned op = i->op; /* a store may drop the decoded line this instruction lies in */
     uint32_t a, lo, hi, *p;
     switch (op) {
@@ -545,8 +546,8 @@ static void move(core *c, const struct insn *i)
             p = pair(c, i->n);
             lo = load(c, a, 4);
             hi = load(c, a + 4, 4);
-            p[0] = lo; /* the even register is at the lower address */
-            p[1] = hi;
+            p[odd] = lo;
+            p[!odd] = hi;
         } else {
             lo = load(c, a, 4);
             c->fr[i->n] = lo;
@@ -560,8 +561,8 @@ static void move(core *c, const struct insn *i)
             if (a & 7)
                 raise_address(c, a, WRITE);
             p = pair(c, i->m);
-            store(c, a, 4, p[0]);
-            store(c, a + 4, 4, p[1]);
+            store(c, a, 4, p[odd]);
+            store(c, a + 4, 4, p[!odd]);
         } else {
             store(c, a, 4, c->fr[i->m]);
         }

@@ -194,7 +194,7 @@ def _fmov_load(c: Any, name: str, n: int, m: int) -> None:
             c.address_error(a, "read")
         values = [c.load(a, 4), c.load(a + 4, 4)]
         dst, j = _pair(c, n)
-        dst[j : j + 2] = values
+        dst[j : j + 2] = values[::-1] if c.fpscr & PR else values
     else:
         c.fr[n] = c.load(a, 4)
     if name == "fmov_inc":
@@ -209,8 +209,9 @@ def _fmov_store(c: Any, name: str, n: int, m: int) -> None:
         if a & 7:
             c.address_error(a, "write")
         src, k = _pair(c, m)
-        c.store(a, 4, src[k])
-        c.store(a + 4, 4, src[k + 1])
+        odd_first = int(bool(c.fpscr & PR))  # with PR=1 a double in little-endian order
+        c.store(a, 4, src[k + odd_first])
+        c.store(a + 4, 4, src[k + 1 - odd_first])
     else:
         c.store(a, 4, c.fr[m])
     if name == "fmov_dec":
