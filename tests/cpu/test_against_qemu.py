@@ -126,6 +126,12 @@ def test_qemu_writes_the_sum_of_addv_to_the_wrong_register(kind: str, tmp_path: 
     assert (theirs["r1"], theirs["r2"]) == (7, 2)
 
 
+def test_qemu_sees_an_overflow_in_subv_of_numbers_of_unlike_sign(kind: str, tmp_path: Path) -> None:
+    ours, theirs = both(kind, tmp_path, "subv r1,r2", r1=-81 & 0xFFFFFFFF, r2=5)
+    assert ours["r2"] == theirs["r2"] == 86
+    assert (ours["t"], theirs["t"]) == (0, 1)
+
+
 @pytest.mark.parametrize("name, value", [("rotl", 0x80000000), ("rotr", 1)])
 def test_qemu_clears_t_in_rotations(kind: str, tmp_path: Path, name: str, value: int) -> None:
     ours, theirs = both(kind, tmp_path, f"{name} r1", r1=value)
