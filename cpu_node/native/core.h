@@ -35,18 +35,18 @@ enum op {
 #undef X
     OP_COUNT
 };
-enum { F_PRIV = 1, F_BRANCH = 2, F_DELAYED = 4, F_FPU = 8, F_NOSLOT = 16 };
+enum { F_PRIV = 1, F_BRANCH = 2, F_DELAYED = 4, F_FPU = 8, F_NOSLOT = 16, F_ILLEGAL = 32, F_MARKED = 64 };
+#define F_LOOK (F_PRIV | F_FPU | F_ILLEGAL | F_MARKED) /* checks before execution, outside a slot too */
 
-/* One decoded instruction. op 0xffff: not decoded yet. */
+/* One decoded instruction. */
 struct insn {
     uint16_t op;
     uint16_t word;
     uint8_t n, m;
-    uint8_t flags;
-    uint8_t marked; /* a breakpoint may lie here: look at the set */
+    uint8_t flags; /* F_MARKED: a breakpoint may lie here, look at the set */
     int32_t imm;
 };
-#define NOT_DECODED 0xffff
+#define NOT_DECODED OP_COUNT
 #define NO_PAGE 0xffffffffu /* equals no masked pc */
 #define PAGE 4096u
 #define INSNS_PER_PAGE (PAGE / 2)

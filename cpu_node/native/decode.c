@@ -9,7 +9,7 @@ static const struct row {
     uint16_t mask, match;
     uint8_t flags;
 } rows[] = {
-    {"illegal", 0, 0, 0},
+    {"illegal", 0, 0, F_ILLEGAL},
 #define X(name, mask, match, flags) {#name, mask, match, flags},
 #include "isa.h"
 #undef X
@@ -35,7 +35,6 @@ void decode(uint16_t w, struct insn *i)
     i->n = w >> 8 & 15;
     i->m = w >> 4 & 15;
     i->flags = rows[i->op].flags;
-    i->marked = 0;
     switch (w >> 12) {
     case 0xa:
     case 0xb:
@@ -69,7 +68,7 @@ struct insn *code_at(core *c, uint32_t paddr)
         if (!p)
             Py_FatalError("native core: no memory for decoded code");
         for (unsigned k = 0; k < INSNS_PER_PAGE; k++)
-            p->insn[k].op = NOT_DECODED;
+            p->insn[k] = (struct insn){.op = NOT_DECODED};
         memset(p->line, 0, sizeof p->line);
         c->has_code[page] = 1;
     }

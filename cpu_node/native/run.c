@@ -27,7 +27,7 @@ static const struct insn *fetch_slow(core *c, uint32_t pc)
         decode(word, i);
         for (int k = 0; k < c->breakpoint_count; k++)
             if (!((c->breakpoints[k] ^ pc) & 0x3fe))
-                i->marked = 1;
+                i->flags |= F_MARKED;
         c->code[(paddr - c->ram_base) >> 12]->line[(paddr & 0xfff) >> 5] = 1;
     }
     /* 1 KB pages are not cached by page: the next instruction may lie elsewhere. */
@@ -79,22 +79,21 @@ static void loop_arrival(core *c)
     save_loop_state(c, c->loop_state);
 }
 
-static void privileged(core *c, const struct insn *i)
+static void illegal_instruction(core *c)
 {
-    (void)i;
     raise_exception(c, c->in_slot ? 0x1a0 : 0x180, 0x100);
 }
 
 /* General and slot illegal instructions, FPU disable: looked at before execution. */
 static inline void check_legal(core *c, const struct insn *i)
 {
-    if (__builtin_expect(i->op == OP_illegal, 0))
-        privileged(c, i);
     if (__builtin_expect(i->flags, 0)) {
+        if (i->flags & F_ILLEGAL)
+            illegal_instruction(c);
         if (c->in_slot && i->flags & (F_BRANCH | F_NOSLOT))
             raise_exception(c, 0x1a0, 0x100);
         if (i->flags & F_PRIV && !(c->sr & SR_MD))
-            privileged(c, i);
+            illegal_instruction(c);
         if (i->flags & F_FPU && c->sr & SR_FD)
             raise_exception(c, c->in_slot ? 0x820 : 0x800, 0x100);
     }
@@ -251,8 +250,55 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
 #define DELAYED(to) do { target = (to); goto delayed; } while (0)
 #define BRANCH(to) do { target = (to); goto taken; } while (0)
 
+/* Where nothing but the next instruction of this page is to be looked at, go to it straight from the one before:
+ * each has a jump of its own, which the host predicts better than one for all. Else by the boundary. */
+#define DISPATCH do { \
+        if (__builtin_expect(c->stop | single | c->attention | (c->tick >= c->until), 0) || \
+            __builtin_expect((c->pc & 0xfffff001) != c->fetch_tag, 0)) \
+            goto ended; \
+        i = &c->fetch_base[(c->pc & 0xfff) >> 1]; \
+        if (__builtin_expect(i->flags & F_LOOK, 0)) \
+            goto boundary; \
+        c->unit_tick = c->tick; \
+        c->unit_pc = c->pc; \
+        goto *label[i->op]; \
+    } while (0)
+#define NEXT do { \
+        c->tick++; \
+        c->instructions++; \
+        if (__builtin_expect(c->in_slot, 0)) \
+            goto slot_done; \
+        c->pc += 2; \
+        DISPATCH; \
+    } while (0)
+
 void run(core *c, int64_t until, bool single)
 {
+    static const void *const label[OP_COUNT + 1] = {
+        [0 ... OP_COUNT] = &&boundary,
+        [OP_mov] = &&L_mov, [OP_mov_i] = &&L_mov_i, [OP_mova] = &&L_mova, [OP_movw_pc] = &&L_movw_pc,
+        [OP_movl_pc] = &&L_movl_pc, [OP_movb_load] = &&L_movb_load, [OP_movw_load] = &&L_movw_load,
+        [OP_movl_load] = &&L_movl_load, [OP_movb_store] = &&L_movb_store, [OP_movw_store] = &&L_movw_store,
+        [OP_movl_store] = &&L_movl_store, [OP_movb_inc] = &&L_movb_inc, [OP_movw_inc] = &&L_movw_inc,
+        [OP_movl_inc] = &&L_movl_inc, [OP_movb_dec] = &&L_movb_dec, [OP_movw_dec] = &&L_movw_dec,
+        [OP_movl_dec] = &&L_movl_dec, [OP_movb_ldisp] = &&L_movb_ldisp, [OP_movw_ldisp] = &&L_movw_ldisp,
+        [OP_movl_ldisp] = &&L_movl_ldisp, [OP_movb_sdisp] = &&L_movb_sdisp, [OP_movw_sdisp] = &&L_movw_sdisp,
+        [OP_movl_sdisp] = &&L_movl_sdisp, [OP_movb_lr0] = &&L_movb_lr0, [OP_movw_lr0] = &&L_movw_lr0,
+        [OP_movl_lr0] = &&L_movl_lr0, [OP_movb_sr0] = &&L_movb_sr0, [OP_movw_sr0] = &&L_movw_sr0,
+        [OP_movl_sr0] = &&L_movl_sr0, [OP_movt] = &&L_movt, [OP_swapb] = &&L_swapb, [OP_swapw] = &&L_swapw,
+        [OP_xtrct] = &&L_xtrct, [OP_add] = &&L_add, [OP_add_i] = &&L_add_i, [OP_cmpeq_i] = &&L_cmpeq_i,
+        [OP_cmpeq] = &&L_cmpeq, [OP_cmphs] = &&L_cmphs, [OP_cmpge] = &&L_cmpge, [OP_cmphi] = &&L_cmphi,
+        [OP_cmpgt] = &&L_cmpgt, [OP_cmppz] = &&L_cmppz, [OP_cmppl] = &&L_cmppl, [OP_dt] = &&L_dt,
+        [OP_extsb] = &&L_extsb, [OP_extsw] = &&L_extsw, [OP_extub] = &&L_extub, [OP_extuw] = &&L_extuw,
+        [OP_mull] = &&L_mull, [OP_neg] = &&L_neg, [OP_sub] = &&L_sub, [OP_and] = &&L_and, [OP_and_i] = &&L_and_i,
+        [OP_not] = &&L_not, [OP_or] = &&L_or, [OP_or_i] = &&L_or_i, [OP_tst] = &&L_tst, [OP_tst_i] = &&L_tst_i,
+        [OP_xor] = &&L_xor, [OP_xor_i] = &&L_xor_i, [OP_rotcl] = &&L_rotcl, [OP_rotcr] = &&L_rotcr,
+        [OP_shad] = &&L_shad, [OP_shld] = &&L_shld, [OP_shar] = &&L_shar, [OP_shlr] = &&L_shlr,
+        [OP_shll2] = &&L_shll2, [OP_shll8] = &&L_shll8, [OP_shll16] = &&L_shll16, [OP_shlr2] = &&L_shlr2,
+        [OP_shlr8] = &&L_shlr8, [OP_shlr16] = &&L_shlr16, [OP_bf] = &&L_bf, [OP_bt] = &&L_bt, [OP_bfs] = &&L_bfs,
+        [OP_bts] = &&L_bts, [OP_bra] = &&L_bra, [OP_braf] = &&L_braf, [OP_jmp] = &&L_jmp, [OP_rts] = &&L_rts,
+        [OP_bsr] = &&L_bsr, [OP_bsrf] = &&L_bsrf, [OP_jsr] = &&L_jsr, [OP_shll] = &&L_shll, [OP_shal] = &&L_shll,
+    };
     c->until = until;
     c->stop = STOP_NONE;
     c->detail[0] = 0;
@@ -263,11 +309,14 @@ void run(core *c, int64_t until, bool single)
         if (c->stop || single)
             return;
     }
+    const struct insn *i;
+    uint32_t target, x, y;
+    goto boundary;
     for (;;) {
-        const struct insn *i;
-        uint32_t target, x, y;
-
-        /* boundary */
+    ended: /* a unit */
+        if (__builtin_expect(c->stop | single, 0))
+            return;
+    boundary:
         if (c->tick >= c->until) {
             c->stop = STOP_HORIZON;
             return;
@@ -293,7 +342,7 @@ void run(core *c, int64_t until, bool single)
             }
         }
         i = fetch(c, c->pc);
-        if (__builtin_expect(i->marked, 0)) {
+        if (__builtin_expect(i->flags & F_MARKED, 0)) {
             bool passed = c->passed_pc == c->pc && c->passed_tick == c->tick;
             for (int k = 0; k < c->breakpoint_count && !passed; k++)
                 if (c->breakpoints[k] == c->pc) {
@@ -307,35 +356,35 @@ void run(core *c, int64_t until, bool single)
     execute:
         check_legal(c, i);
         switch (i->op) {
-        case OP_mov: R[N] = R[M]; break;
-        case OP_mov_i: R[N] = (uint32_t)IMM; break;
-        case OP_mova: R[0] = (c->pc & ~3u) + 4 + 4 * ((uint32_t)IMM & 255); break;
-        case OP_movw_pc: R[N] = sx16(load(c, c->pc + 4 + 2 * (uint32_t)IMM, 2)); break;
-        case OP_movl_pc: R[N] = load(c, (c->pc & ~3u) + 4 + 4 * (uint32_t)IMM, 4); break;
-        case OP_movb_load: R[N] = sx8(load(c, R[M], 1)); break;
-        case OP_movw_load: R[N] = sx16(load(c, R[M], 2)); break;
-        case OP_movl_load: R[N] = load(c, R[M], 4); break;
-        case OP_movb_store: store(c, R[N], 1, R[M]); break;
-        case OP_movw_store: store(c, R[N], 2, R[M]); break;
-        case OP_movl_store: store(c, R[N], 4, R[M]); break;
-        case OP_movb_inc: x = sx8(load(c, R[M], 1)); R[M] += 1; R[N] = x; break;
-        case OP_movw_inc: x = sx16(load(c, R[M], 2)); R[M] += 2; R[N] = x; break;
-        case OP_movl_inc: x = load(c, R[M], 4); R[M] += 4; R[N] = x; break;
-        case OP_movb_dec: store(c, R[N] - 1, 1, R[M]); R[N] -= 1; break;
-        case OP_movw_dec: store(c, R[N] - 2, 2, R[M]); R[N] -= 2; break;
-        case OP_movl_dec: store(c, R[N] - 4, 4, R[M]); R[N] -= 4; break;
-        case OP_movb_ldisp: R[0] = sx8(load(c, R[M] + (i->word & 15u), 1)); break;
-        case OP_movw_ldisp: R[0] = sx16(load(c, R[M] + 2 * (i->word & 15u), 2)); break;
-        case OP_movl_ldisp: R[N] = load(c, R[M] + 4 * (i->word & 15u), 4); break;
-        case OP_movb_sdisp: store(c, R[M] + (i->word & 15u), 1, R[0]); break;
-        case OP_movw_sdisp: store(c, R[M] + 2 * (i->word & 15u), 2, R[0]); break;
-        case OP_movl_sdisp: store(c, R[N] + 4 * (i->word & 15u), 4, R[M]); break;
-        case OP_movb_lr0: R[N] = sx8(load(c, R[M] + R[0], 1)); break;
-        case OP_movw_lr0: R[N] = sx16(load(c, R[M] + R[0], 2)); break;
-        case OP_movl_lr0: R[N] = load(c, R[M] + R[0], 4); break;
-        case OP_movb_sr0: store(c, R[N] + R[0], 1, R[M]); break;
-        case OP_movw_sr0: store(c, R[N] + R[0], 2, R[M]); break;
-        case OP_movl_sr0: store(c, R[N] + R[0], 4, R[M]); break;
+        case OP_mov: L_mov: R[N] = R[M]; NEXT;
+        case OP_mov_i: L_mov_i: R[N] = (uint32_t)IMM; NEXT;
+        case OP_mova: L_mova: R[0] = (c->pc & ~3u) + 4 + 4 * ((uint32_t)IMM & 255); NEXT;
+        case OP_movw_pc: L_movw_pc: R[N] = sx16(load(c, c->pc + 4 + 2 * (uint32_t)IMM, 2)); NEXT;
+        case OP_movl_pc: L_movl_pc: R[N] = load(c, (c->pc & ~3u) + 4 + 4 * (uint32_t)IMM, 4); NEXT;
+        case OP_movb_load: L_movb_load: R[N] = sx8(load(c, R[M], 1)); NEXT;
+        case OP_movw_load: L_movw_load: R[N] = sx16(load(c, R[M], 2)); NEXT;
+        case OP_movl_load: L_movl_load: R[N] = load(c, R[M], 4); NEXT;
+        case OP_movb_store: L_movb_store: store(c, R[N], 1, R[M]); NEXT;
+        case OP_movw_store: L_movw_store: store(c, R[N], 2, R[M]); NEXT;
+        case OP_movl_store: L_movl_store: store(c, R[N], 4, R[M]); NEXT;
+        case OP_movb_inc: L_movb_inc: x = sx8(load(c, R[M], 1)); R[M] += 1; R[N] = x; NEXT;
+        case OP_movw_inc: L_movw_inc: x = sx16(load(c, R[M], 2)); R[M] += 2; R[N] = x; NEXT;
+        case OP_movl_inc: L_movl_inc: x = load(c, R[M], 4); R[M] += 4; R[N] = x; NEXT;
+        case OP_movb_dec: L_movb_dec: store(c, R[N] - 1, 1, R[M]); R[N] -= 1; NEXT;
+        case OP_movw_dec: L_movw_dec: store(c, R[N] - 2, 2, R[M]); R[N] -= 2; NEXT;
+        case OP_movl_dec: L_movl_dec: store(c, R[N] - 4, 4, R[M]); R[N] -= 4; NEXT;
+        case OP_movb_ldisp: L_movb_ldisp: R[0] = sx8(load(c, R[M] + (i->word & 15u), 1)); NEXT;
+        case OP_movw_ldisp: L_movw_ldisp: R[0] = sx16(load(c, R[M] + 2 * (i->word & 15u), 2)); NEXT;
+        case OP_movl_ldisp: L_movl_ldisp: R[N] = load(c, R[M] + 4 * (i->word & 15u), 4); NEXT;
+        case OP_movb_sdisp: L_movb_sdisp: store(c, R[M] + (i->word & 15u), 1, R[0]); NEXT;
+        case OP_movw_sdisp: L_movw_sdisp: store(c, R[M] + 2 * (i->word & 15u), 2, R[0]); NEXT;
+        case OP_movl_sdisp: L_movl_sdisp: store(c, R[N] + 4 * (i->word & 15u), 4, R[M]); NEXT;
+        case OP_movb_lr0: L_movb_lr0: R[N] = sx8(load(c, R[M] + R[0], 1)); NEXT;
+        case OP_movw_lr0: L_movw_lr0: R[N] = sx16(load(c, R[M] + R[0], 2)); NEXT;
+        case OP_movl_lr0: L_movl_lr0: R[N] = load(c, R[M] + R[0], 4); NEXT;
+        case OP_movb_sr0: L_movb_sr0: store(c, R[N] + R[0], 1, R[M]); NEXT;
+        case OP_movw_sr0: L_movw_sr0: store(c, R[N] + R[0], 2, R[M]); NEXT;
+        case OP_movl_sr0: L_movl_sr0: store(c, R[N] + R[0], 4, R[M]); NEXT;
         case OP_movb_lgbr: R[0] = sx8(load(c, c->gbr + (i->word & 255u), 1)); break;
         case OP_movw_lgbr: R[0] = sx16(load(c, c->gbr + 2 * (i->word & 255u), 2)); break;
         case OP_movl_lgbr: R[0] = load(c, c->gbr + 4 * (i->word & 255u), 4); break;
@@ -352,12 +401,12 @@ void run(core *c, int64_t until, bool single)
             c->ll = 0;
             break;
         case OP_movca: store(c, R[N], 4, R[0]); break;
-        case OP_movt: R[N] = c->t; break;
-        case OP_swapb: x = R[M]; R[N] = (x & 0xffff0000) | (x & 255) << 8 | (x >> 8 & 255); break;
-        case OP_swapw: R[N] = R[M] << 16 | R[M] >> 16; break;
-        case OP_xtrct: R[N] = R[M] << 16 | R[N] >> 16; break;
-        case OP_add: R[N] += R[M]; break;
-        case OP_add_i: R[N] += (uint32_t)IMM; break;
+        case OP_movt: L_movt: R[N] = c->t; NEXT;
+        case OP_swapb: L_swapb: x = R[M]; R[N] = (x & 0xffff0000) | (x & 255) << 8 | (x >> 8 & 255); NEXT;
+        case OP_swapw: L_swapw: R[N] = R[M] << 16 | R[M] >> 16; NEXT;
+        case OP_xtrct: L_xtrct: R[N] = R[M] << 16 | R[N] >> 16; NEXT;
+        case OP_add: L_add: R[N] += R[M]; NEXT;
+        case OP_add_i: L_add_i: R[N] += (uint32_t)IMM; NEXT;
         case OP_addc:
             x = R[N] + R[M];
             y = x + c->t;
@@ -369,14 +418,14 @@ void run(core *c, int64_t until, bool single)
             c->t = (~(R[N] ^ R[M]) & (R[N] ^ x)) >> 31;
             R[N] = x;
             break;
-        case OP_cmpeq_i: c->t = R[0] == (uint32_t)IMM; break;
-        case OP_cmpeq: c->t = R[N] == R[M]; break;
-        case OP_cmphs: c->t = R[N] >= R[M]; break;
-        case OP_cmpge: c->t = (int32_t)R[N] >= (int32_t)R[M]; break;
-        case OP_cmphi: c->t = R[N] > R[M]; break;
-        case OP_cmpgt: c->t = (int32_t)R[N] > (int32_t)R[M]; break;
-        case OP_cmppz: c->t = (int32_t)R[N] >= 0; break;
-        case OP_cmppl: c->t = (int32_t)R[N] > 0; break;
+        case OP_cmpeq_i: L_cmpeq_i: c->t = R[0] == (uint32_t)IMM; NEXT;
+        case OP_cmpeq: L_cmpeq: c->t = R[N] == R[M]; NEXT;
+        case OP_cmphs: L_cmphs: c->t = R[N] >= R[M]; NEXT;
+        case OP_cmpge: L_cmpge: c->t = (int32_t)R[N] >= (int32_t)R[M]; NEXT;
+        case OP_cmphi: L_cmphi: c->t = R[N] > R[M]; NEXT;
+        case OP_cmpgt: L_cmpgt: c->t = (int32_t)R[N] > (int32_t)R[M]; NEXT;
+        case OP_cmppz: L_cmppz: c->t = (int32_t)R[N] >= 0; NEXT;
+        case OP_cmppl: L_cmppl: c->t = (int32_t)R[N] > 0; NEXT;
         case OP_cmpstr:
             x = R[N] ^ R[M];
             c->t = !(x & 0xff000000) || !(x & 0xff0000) || !(x & 0xff00) || !(x & 0xff);
@@ -400,24 +449,24 @@ void run(core *c, int64_t until, bool single)
             c->macl = (uint32_t)p;
             break;
         }
-        case OP_dt: R[N]--; c->t = R[N] == 0; break;
-        case OP_extsb: R[N] = sx8(R[M]); break;
-        case OP_extsw: R[N] = sx16(R[M]); break;
-        case OP_extub: R[N] = R[M] & 255; break;
-        case OP_extuw: R[N] = R[M] & 0xffff; break;
+        case OP_dt: L_dt: R[N]--; c->t = R[N] == 0; NEXT;
+        case OP_extsb: L_extsb: R[N] = sx8(R[M]); NEXT;
+        case OP_extsw: L_extsw: R[N] = sx16(R[M]); NEXT;
+        case OP_extub: L_extub: R[N] = R[M] & 255; NEXT;
+        case OP_extuw: L_extuw: R[N] = R[M] & 0xffff; NEXT;
         case OP_macl: mac_long(c, M, N); break;
         case OP_macw: mac_word(c, M, N); break;
-        case OP_mull: c->macl = R[N] * R[M]; break;
+        case OP_mull: L_mull: c->macl = R[N] * R[M]; NEXT;
         case OP_mulsw: c->macl = (uint32_t)((int32_t)(int16_t)R[N] * (int16_t)R[M]); break;
         case OP_muluw: c->macl = (R[N] & 0xffff) * (R[M] & 0xffff); break;
-        case OP_neg: R[N] = 0u - R[M]; break;
+        case OP_neg: L_neg: R[N] = 0u - R[M]; NEXT;
         case OP_negc:
             x = 0u - R[M];
             y = x - c->t;
             c->t = 0 < x || x < y;
             R[N] = y;
             break;
-        case OP_sub: R[N] -= R[M]; break;
+        case OP_sub: L_sub: R[N] -= R[M]; NEXT;
         case OP_subc:
             x = R[N] - R[M];
             y = x - c->t;
@@ -429,15 +478,15 @@ void run(core *c, int64_t until, bool single)
             c->t = ((R[N] ^ R[M]) & (R[N] ^ x)) >> 31;
             R[N] = x;
             break;
-        case OP_and: R[N] &= R[M]; break;
-        case OP_and_i: R[0] &= (uint32_t)IMM & 255; break;
-        case OP_not: R[N] = ~R[M]; break;
-        case OP_or: R[N] |= R[M]; break;
-        case OP_or_i: R[0] |= (uint32_t)IMM & 255; break;
-        case OP_tst: c->t = !(R[N] & R[M]); break;
-        case OP_tst_i: c->t = !(R[0] & (uint32_t)IMM & 255); break;
-        case OP_xor: R[N] ^= R[M]; break;
-        case OP_xor_i: R[0] ^= (uint32_t)IMM & 255; break;
+        case OP_and: L_and: R[N] &= R[M]; NEXT;
+        case OP_and_i: L_and_i: R[0] &= (uint32_t)IMM & 255; NEXT;
+        case OP_not: L_not: R[N] = ~R[M]; NEXT;
+        case OP_or: L_or: R[N] |= R[M]; NEXT;
+        case OP_or_i: L_or_i: R[0] |= (uint32_t)IMM & 255; NEXT;
+        case OP_tst: L_tst: c->t = !(R[N] & R[M]); NEXT;
+        case OP_tst_i: L_tst_i: c->t = !(R[0] & (uint32_t)IMM & 255); NEXT;
+        case OP_xor: L_xor: R[N] ^= R[M]; NEXT;
+        case OP_xor_i: L_xor_i: R[0] ^= (uint32_t)IMM & 255; NEXT;
         case OP_tstb_gbr: c->t = !(load(c, c->gbr + R[0], 1) & (uint32_t)IMM & 255); break;
         case OP_andb_gbr: case OP_orb_gbr: case OP_xorb_gbr:
             y = i->op;
@@ -451,31 +500,31 @@ void run(core *c, int64_t until, bool single)
             break;
         case OP_rotl: c->t = R[N] >> 31; R[N] = R[N] << 1 | c->t; break;
         case OP_rotr: c->t = R[N] & 1; R[N] = R[N] >> 1 | c->t << 31; break;
-        case OP_rotcl: x = R[N] >> 31; R[N] = R[N] << 1 | c->t; c->t = x; break;
-        case OP_rotcr: x = R[N] & 1; R[N] = R[N] >> 1 | c->t << 31; c->t = x; break;
-        case OP_shad: shad(c, M, N); break;
-        case OP_shld: shld(c, M, N); break;
-        case OP_shal: case OP_shll: c->t = R[N] >> 31; R[N] <<= 1; break;
-        case OP_shar: c->t = R[N] & 1; R[N] = (uint32_t)((int32_t)R[N] >> 1); break;
-        case OP_shlr: c->t = R[N] & 1; R[N] >>= 1; break;
-        case OP_shll2: R[N] <<= 2; break;
-        case OP_shll8: R[N] <<= 8; break;
-        case OP_shll16: R[N] <<= 16; break;
-        case OP_shlr2: R[N] >>= 2; break;
-        case OP_shlr8: R[N] >>= 8; break;
-        case OP_shlr16: R[N] >>= 16; break;
+        case OP_rotcl: L_rotcl: x = R[N] >> 31; R[N] = R[N] << 1 | c->t; c->t = x; NEXT;
+        case OP_rotcr: L_rotcr: x = R[N] & 1; R[N] = R[N] >> 1 | c->t << 31; c->t = x; NEXT;
+        case OP_shad: L_shad: shad(c, M, N); NEXT;
+        case OP_shld: L_shld: shld(c, M, N); NEXT;
+        case OP_shal: case OP_shll: L_shll: c->t = R[N] >> 31; R[N] <<= 1; NEXT;
+        case OP_shar: L_shar: c->t = R[N] & 1; R[N] = (uint32_t)((int32_t)R[N] >> 1); NEXT;
+        case OP_shlr: L_shlr: c->t = R[N] & 1; R[N] >>= 1; NEXT;
+        case OP_shll2: L_shll2: R[N] <<= 2; NEXT;
+        case OP_shll8: L_shll8: R[N] <<= 8; NEXT;
+        case OP_shll16: L_shll16: R[N] <<= 16; NEXT;
+        case OP_shlr2: L_shlr2: R[N] >>= 2; NEXT;
+        case OP_shlr8: L_shlr8: R[N] >>= 8; NEXT;
+        case OP_shlr16: L_shlr16: R[N] >>= 16; NEXT;
 
-        case OP_bf: if (c->t) break; BRANCH(c->pc + (uint32_t)IMM);
-        case OP_bt: if (!c->t) break; BRANCH(c->pc + (uint32_t)IMM);
-        case OP_bfs: DELAYED(c->t ? c->pc + 4 : c->pc + (uint32_t)IMM);
-        case OP_bts: DELAYED(c->t ? c->pc + (uint32_t)IMM : c->pc + 4);
-        case OP_bra: DELAYED(c->pc + (uint32_t)IMM);
-        case OP_braf: DELAYED(c->pc + 4 + R[N]);
-        case OP_bsr: x = c->pc + 4; c->pr = x; DELAYED(c->pc + (uint32_t)IMM);
-        case OP_bsrf: x = c->pc + 4; c->pr = x; DELAYED(x + R[N]);
-        case OP_jmp: DELAYED(R[N]);
-        case OP_jsr: c->pr = c->pc + 4; DELAYED(R[N]);
-        case OP_rts: DELAYED(c->pr);
+        case OP_bf: L_bf: if (c->t) NEXT; BRANCH(c->pc + (uint32_t)IMM);
+        case OP_bt: L_bt: if (!c->t) NEXT; BRANCH(c->pc + (uint32_t)IMM);
+        case OP_bfs: L_bfs: DELAYED(c->t ? c->pc + 4 : c->pc + (uint32_t)IMM);
+        case OP_bts: L_bts: DELAYED(c->t ? c->pc + (uint32_t)IMM : c->pc + 4);
+        case OP_bra: L_bra: DELAYED(c->pc + (uint32_t)IMM);
+        case OP_braf: L_braf: DELAYED(c->pc + 4 + R[N]);
+        case OP_bsr: L_bsr: x = c->pc + 4; c->pr = x; DELAYED(c->pc + (uint32_t)IMM);
+        case OP_bsrf: L_bsrf: x = c->pc + 4; c->pr = x; DELAYED(x + R[N]);
+        case OP_jmp: L_jmp: DELAYED(R[N]);
+        case OP_jsr: L_jsr: c->pr = c->pc + 4; DELAYED(R[N]);
+        case OP_rts: L_rts: DELAYED(c->pr);
         case OP_rte: /* the slot is fetched with the old SR and executed with the restored one */
             c->tick++;
             c->instructions++;
@@ -539,15 +588,10 @@ void run(core *c, int64_t until, bool single)
         }
         c->tick++;
         c->instructions++;
-        if (__builtin_expect(c->in_slot, 0)) {
-            c->in_slot = false;
-            target = c->slot_target;
-            goto arrive;
-        }
+        if (__builtin_expect(c->in_slot, 0))
+            goto slot_done;
         c->pc += 2;
-        if (__builtin_expect(c->stop | single, 0))
-            return;
-        continue;
+        DISPATCH;
 
     delayed:
         c->tick++;
@@ -558,6 +602,11 @@ void run(core *c, int64_t until, bool single)
         i = fetch(c, c->pc);
         goto execute;
 
+    slot_done:
+        c->in_slot = false;
+        target = c->slot_target;
+        goto arrive;
+
     taken:
         c->tick++;
         c->instructions++;
@@ -566,7 +615,6 @@ void run(core *c, int64_t until, bool single)
         c->pc = target;
         if (x - target <= 64 && c->skip_loops && !single)
             loop_arrival(c);
-        if (__builtin_expect(c->stop | single, 0))
-            return;
+        DISPATCH;
     }
 }
