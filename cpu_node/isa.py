@@ -1,7 +1,7 @@
 """The instruction table of the SH-4A: one row an instruction, the only place where words are decoded.
 
 Facts from the public SH-4A instruction lists; the legal set equals what binutils' ``objdump -m sh4a``
-accepts (tests/cpu/test_isa.py compares all 65,536 words). Pattern letters: n and m register numbers,
+accepts (tests/cpu/test_decode.py compares all 65,536 words). Pattern letters: n and m register numbers,
 i immediate, d displacement, b register bank number. Text is the assembler's, with fields in braces:
 {n} {m} general registers, {fn} {fm} FPU registers, {i} {u} signed and unsigned immediate, {d1} {d2}
 {d4} displacement times its scale, {b8} {b12} {pc2} {pc4} PC-relative targets.

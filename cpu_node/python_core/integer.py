@@ -3,7 +3,7 @@
 Each body below is the text of one function, compiled once per instruction; decoding a word binds its
 operands: n, m register numbers, i signed and u unsigned 8-bit immediate, d 4-bit displacement, pc its
 address. c is the core, r its general registers, ld1 ld2 ld4 zero-extending loads, st1 st2 st4 stores.
-Branches are in flow.py, the FPU in fpu.py. W masks to 32 bits.
+Branches are in blocks.py, the FPU in fpu.py. W masks to 32 bits.
 """
 
 from __future__ import annotations
