@@ -329,9 +329,10 @@ extension, is refused before it is built. RAM images and long lists go in pieces
 | identity | the node's name, set before connecting | none |
 | addresses | `ipc://PATH`, `tcp://127.0.0.1:PORT` | the same; an endpoint ending in `:*` leaves the port to the node |
 
-Set on each socket: MAXMSGSIZE {max_frame}, LINGER 500 ms, high-water marks 100000, HANDSHAKE_IVL 5 s, HEARTBEAT_IVL
-1 s, HEARTBEAT_TIMEOUT 10 s. Block in a poll; do not spin. A node watches its control connection (a socket monitor, or
-the end of its heartbeats) and ends when the launcher is gone.
+Set on each socket: MAXMSGSIZE twice the cap (a frame above the cap gets an error, one above this is cut off), LINGER
+500 ms, high-water marks 100000, HANDSHAKE_IVL 5 s, HEARTBEAT_IVL 1 s, HEARTBEAT_TIMEOUT 10 s. Block in a poll; do not
+spin. A node watches its control connection (a socket monitor, or the end of its heartbeats) and ends when the launcher
+is gone.
 
 ## From start to end
 
@@ -345,8 +346,9 @@ the end of its heartbeats) and ends when the launcher is gone.
    CPU node and may send the launcher `Output` and `HostInput`.
 6. `Finish` asks each target for its `Final`. `Stop` ends a node; it exits with 0.
 
-From Welcome on a node sends `Status` at least every 100 ms with a `progress` that rises. A node that fails sends
-`Failed` and exits. Standard output and error are free; the end of standard error is shown when a node dies.
+From Welcome on a node sends `Status` at least every 100 ms with a `progress` that rises and, as `t`, the tick it has
+reached. A node that fails sends `Failed` and exits. Standard output and error are free; the end of standard error is
+shown when a node dies.
 
 ## What a target answers
 
