@@ -1,0 +1,254 @@
+"""What devices promise holds, for any sequence of accesses: leases, planned line changes, posted writes.
+
+Three copies of a device hear the same accesses. ``asked`` is spoken to only when it must be; ``twin`` is
+brought forward to every tick at which anything could happen. A lease is asked against a Read of a deep copy.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cosim import NEVER
+from cosim.device import Device
+from cosim.messages import Advance, Answer, Input, Read, Write
+from device_nodes.scif import Scif
+from device_nodes.tmu import Tmu
+
+QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+REACH = 100_000  # ticks after each step that are checked
+
+
+def clone(device: Any) -> Any:
+    """A copy of a device that shares nothing: hash objects and bound methods are made anew."""
+    new = type(device)(device.name, dict(device.config))
+    for key, value in device.__dict__.items():
+        if key == "stream":
+            new.stream = value.copy()
+        elif key == "channels":
+            for old, other in zip(value, new.channels, strict=True):
+                other.__dict__.update(old.__dict__)
+        elif key == "file":
+            new.file.value.update(value.value)
+        elif key not in ("registers", "regions", "line_names", "config", "pattern") and not callable(value):
+            setattr(new, key, copy.deepcopy(value))
+    return new
+
+
+def leased(answer: Answer, t: int, address: int, size: int) -> int | None:
+    """What the CPU node reads by itself at tick t, None where it must ask (the rules of the cores)."""
+    for row_address, row_size, expires, segments in answer.leases:
+        if (row_address, row_size) == (address, size) and segments[0][0] <= t < expires:
+            start, value, ticks, step = [s for s in segments if s[0] <= t][-1]
+            if ticks:
+                value += step * ((t - start) // ticks)
+            return value & (1 << 8 * size) - 1
+    return None
+
+
+def instants(answer: Answer, now: int, until: int) -> list[int]:
+    """Ticks worth a look in now..until: around every change that the answer tells, and some others."""
+    ticks = {now, now + 1, until, (now + until) // 2}
+    for tick, _ in answer.plan:
+        ticks |= {tick - 1, tick}
+    for _, _, expires, segments in answer.leases:
+        ticks |= {expires - 1}
+        for start, _, step, _ in segments:
+            ticks |= {start - 1, start, start + step - 1, start + step}
+    return sorted(t for t in ticks if now <= t <= until)
+
+
+def check_interval(device: Device, answer: Answer, now: int, until: int) -> None:
+    """Between messages: lines change only as planned, and leases tell what a Read would."""
+    plan = list(answer.plan)
+    assert answer.next > now or answer.next == NEVER
+    assert [t for t, _ in plan] == sorted({t for t, _ in plan if now < t < answer.next})
+    level = answer.lines
+    end = min(until, answer.next)
+    for t in instants(answer, now, end):
+        while plan and plan[0][0] <= t:
+            level = plan.pop(0)[1]
+        twin = clone(device)  # reading what is leased has no effect on what is leased
+        assert twin.handle(t, Advance()).lines == level, f"lines at {t}"
+        for address, size, _, _ in answer.leases:
+            if (value := leased(answer, t, address, size)) is not None:
+                true = twin.handle(t, Read(address, size, [])).value
+                assert value == true, f"lease of {address:#x} at {t}"
+
+
+Step = tuple[int, str, int, int]  # (ticks to wait, kind, register index or count, value)
+
+
+def play(device: Device, steps: list[Step], names: list[str]) -> None:
+    """Run steps with leases and posted writes as the CPU node does, checking against an unleased twin."""
+    at = {row.name: row for row in device.registers}
+    twin = clone(device)  # hears every access at once, and is moved along in between
+    now = 0
+    answer = device.handle(0, Advance())
+    twin.handle(0, Advance())
+    held: list[tuple[int, Write]] = []  # posted, not yet delivered
+    quiet, seen, leases_live, posts = NEVER, {}, True, {(a, n): [q, c] for a, n, q, c in answer.posts}
+
+    def deliver() -> None:
+        nonlocal answer, quiet, leases_live, posts
+        for t, body in held:
+            answer = device.handle(t, body)
+        if held:
+            leases_live, posts = True, {(a, n): [q, c] for a, n, q, c in answer.posts}
+        held.clear()
+        quiet = NEVER
+
+    def ask(t: int, body: Any) -> Answer:
+        nonlocal answer, leases_live, posts
+        deliver()
+        answer = device.handle(t, body)
+        leases_live, posts = True, {(a, n): [q, c] for a, n, q, c in answer.posts}
+        return answer
+
+    def move(t: int) -> None:
+        """Time passes to t: planned changes are applied, promises kept, posted writes delivered when due."""
+        nonlocal now
+        while True:
+            due = min(answer.next, quiet, answer.plan[0][0] if answer.plan else NEVER)
+            if due > t:
+                break
+            if held:
+                deliver()
+            elif answer.plan and answer.plan[0][0] == due:
+                tick, level = answer.plan.pop(0)
+                answer.lines = level
+                assert clone(twin).handle(tick, Advance()).lines == level
+            else:
+                ask(due, Advance())
+        now = t
+
+    unrolled = [
+        step
+        for wait, kind, index, value in steps
+        for step in ([(wait, "read", index, 0)] + [(30, "read", index, 0)] * value if kind == "drain" else [])
+        or [(wait, kind, index, value)]
+    ]
+    for wait, kind, index, value in unrolled:
+        move(now + wait)
+        row = at[names[index % len(names)]]
+        if kind == "read":
+            true = twin.handle(now, Read(row.address, row.size, [])).value
+            got = leased(answer, now, row.address, row.size) if leases_live else None
+            if got is None:
+                got = ask(now, Read(row.address, row.size, list(seen.items()))).value
+                seen.clear()
+            else:
+                seen[row.address] = seen.get(row.address, 0) | got
+            assert got == true, f"{row.name} at {now}"
+        elif kind == "write":
+            body = Write(row.address, row.size, value & (1 << 8 * row.size) - 1, list(seen.items()))
+            seen.clear()
+            expected = twin.handle(now, Write(row.address, row.size, body.value, [])).lines
+            rule = posts.get((row.address, row.size))
+            if rule is not None and now < rule[0]:
+                held.append((now, body))
+                quiet = min(quiet, rule[0])
+                rule[1] -= 1
+                leases_live = leases_live and rule[1] >= 0
+                assert expected == answer.lines, f"posted write of {row.name} at {now} moved a line"
+            else:
+                assert ask(now, body).lines == expected
+        else:  # characters that arrive from now on, `index` of them, a few ticks apart
+            entries, tick = [], max(now, device.arrivals[-1][0] if device.arrivals else 0)
+            for k in range(index % 20):
+                tick += value % 60_000
+                entries.append((tick, 65 + k | (0x100, 0x200, 0x400, 0)[value % 4] * (k == value % 5)))
+            assert ask(now, Input(entries)).lines == twin.handle(now, Input(entries)).lines
+        if not held:
+            check_interval(device, answer, now, now + REACH)
+    move(now + 1_000_000)
+    deliver()
+    a, b = device.handle(now, Advance()), twin.handle(now, Advance())
+    assert a.lines == b.lines
+    assert device.final().digest == twin.final().digest
+
+
+WAIT = st.one_of(st.integers(0, 60), st.integers(0, 5_000), st.integers(0, 400_000))
+TMU_NAMES = ["TSTR0", "TCOR0", "TCNT0", "TCR0", "TCOR1", "TCNT1", "TCR1", "TSTR1", "TCR3", "TCNT3", "TCOR3"]
+TMU_VALUE = st.one_of(
+    st.integers(0, 7), st.sampled_from([0x20, 0x21, 0x120, 0x100, 0x24, 0xFFFFFFFF]), st.integers(0, 3000)
+)
+TMU_STEPS = st.lists(
+    st.tuples(WAIT, st.sampled_from(["read", "write"]), st.integers(0, len(TMU_NAMES) - 1), TMU_VALUE),
+    min_size=5,
+    max_size=30,
+)
+COUNTS = st.tuples(st.integers(0, 500), st.integers(0, 500), st.sampled_from([0x00, 0x20, 0x21, 0x20]))
+
+
+@QUICK
+@given(COUNTS, TMU_STEPS)
+def test_tmu_keeps_its_promises(first, steps):
+    tcor, tcnt, tcr = first
+    running = [(0, "write", 1, tcor), (0, "write", 2, tcnt), (5, "write", 3, tcr), (7, "write", 0, 1)]
+    play(Tmu("tmu", {}), running + steps, TMU_NAMES)
+
+
+SCIF_NAMES = ["FTDR", "FSR", "FRDR", "LSR", "SCR", "FCR", "TFDR", "RFDR", "BRR", "SMR", "RER", "SPTR"]
+FTDR, FSR, FRDR, LSR, SCR, FCR, *_, BRR, SMR, RER, SPTR = range(len(SCIF_NAMES))
+BIT, CHARACTER = 384, 3840  # ticks at BRR = 0, as the traffic below sets it
+ENABLES = st.sampled_from([0x30, 0x70, 0xF0, 0x38, 0x78, 0xB0, 0xA0, 0x10, 0x20, 0x00])
+TRIGGERS = st.sampled_from([0x00, 0x10, 0x20, 0x30, 0x40, 0x80, 0xB0, 0xC0, 0xF0])
+CLEARS = st.sampled_from([0xDF, 0x9F, 0xFC, 0xFD, 0xFE, 0x6F, 0x00, 0xFF])
+PAUSE = st.one_of(st.integers(0, 60), st.integers(0, 3 * CHARACTER), st.integers(0, 20 * CHARACTER))
+TRAFFIC = st.one_of(
+    st.tuples(PAUSE, st.just("write"), st.just(FTDR), st.integers(0x20, 0x7E)),
+    st.tuples(st.just(0), st.just("write"), st.just(FTDR), st.integers(0x20, 0x7E)),
+    st.tuples(PAUSE, st.just("read"), st.sampled_from([FSR, FRDR, FSR, FRDR, LSR, SCR, 6, 7, RER]), st.just(0)),
+    st.tuples(PAUSE, st.just("drain"), st.just(FRDR), st.integers(1, 15)),
+    st.tuples(st.sampled_from([0, 0, 1, 300]), st.just("write"), st.just(FSR), CLEARS),
+    st.tuples(PAUSE, st.just("input"), st.integers(1, 19), st.sampled_from([10, CHARACTER, 5000, 5760, 5761, 9000])),
+    st.tuples(PAUSE, st.just("input"), st.integers(1, 19), st.integers(0, 12_000)),
+)
+CHANGES = st.one_of(
+    st.tuples(PAUSE, st.just("write"), st.just(SCR), ENABLES),
+    st.tuples(PAUSE, st.just("write"), st.just(FCR), TRIGGERS | st.sampled_from([2, 4, 6])),
+    st.tuples(PAUSE, st.just("write"), st.just(LSR), st.just(0)),
+    st.tuples(PAUSE, st.just("write"), st.sampled_from([BRR, SMR, SPTR]), st.integers(0, 3)),
+)
+
+
+def prepared(scr: int, fcr: int) -> list[Step]:
+    return [(0, "write", BRR, 0), (0, "write", FCR, fcr), (0, "write", SCR, scr)]
+
+
+@QUICK
+@given(ENABLES, TRIGGERS, st.lists(TRAFFIC, min_size=10, max_size=40))
+def test_scif_keeps_its_promises(scr, fcr, steps):
+    play(Scif("scif0", {}), prepared(scr, fcr) + steps, SCIF_NAMES)
+
+
+@QUICK
+@given(ENABLES, TRIGGERS, st.lists(TRAFFIC | TRAFFIC | TRAFFIC | CHANGES, min_size=10, max_size=40))
+def test_scif_keeps_its_promises_while_it_is_switched(scr, fcr, steps):
+    play(Scif("scif0", {}), prepared(scr, fcr) + steps, SCIF_NAMES)
+
+
+STATUS = st.tuples(st.integers(0, CHARACTER), st.just("read"), st.just(FSR), st.just(0))
+CONSOLE = st.lists(  # Linux's way of writing: status, character, status cleared; while characters come in
+    st.one_of(
+        STATUS,
+        st.tuples(st.integers(0, 90), st.just("write"), st.just(FTDR), st.just(0x41)),
+        st.tuples(st.integers(0, 90), st.just("write"), st.just(FTDR), st.just(0x41)),
+        st.tuples(st.integers(0, 90), st.just("write"), st.just(FSR), st.sampled_from([0xDF, 0x9F, 0x9C])),
+        st.tuples(PAUSE, st.just("input"), st.integers(1, 3), st.just(CHARACTER)),
+    ),
+    min_size=25,
+    max_size=60,
+)
+
+
+@QUICK
+@given(st.sampled_from([0x20, 0x30]), TRIGGERS, CONSOLE)
+def test_scif_keeps_its_promises_while_a_console_writes(scr, fcr, steps):
+    play(Scif("scif0", {}), prepared(scr, fcr) + steps, SCIF_NAMES)
