@@ -32,7 +32,7 @@ def configure(socket: Any) -> Any:
     """The options every socket of the project has."""
     socket.linger = 500  # ms: last words get out, exit never hangs
     socket.sndhwm = socket.rcvhwm = HIGH_WATER
-    socket.maxmsgsize = wire.MAX_FRAME
+    socket.maxmsgsize = 2 * wire.MAX_FRAME  # a frame over MAX_FRAME gets an error, one over this is cut off
     socket.handshake_ivl = 5000
     socket.heartbeat_ivl = 1000
     socket.heartbeat_timeout = 10_000
@@ -87,15 +87,15 @@ class Link:
         """Raises LinkError when the launcher is gone."""
         while self._monitor.poll(0):
             if recv_monitor_message(self._monitor)["event"] == zmq.EVENT_DISCONNECTED:
-                raise LinkError(f"{self.name}: the launcher at {self.endpoint} is gone")
+                raise LinkError(f"the launcher at {self.endpoint} is gone, or cut the connection of {self.name}")
 
-    def beat(self) -> None:
-        """Say that this node makes progress, at most each BEAT seconds."""
+    def beat(self, t: int = 0) -> None:
+        """Say that this node makes progress, and at which tick, at least each BEAT seconds."""
         now = time.monotonic()
         if now - self._beaten >= BEAT / 2:
             self._beaten = now
             self.progress += 1
-            self.send(Status(self.progress, {}))
+            self.send(Status(self.progress, {}), t)
 
     def last_words(self, text: str, code: int = 3) -> None:
         """Say why this node ends."""

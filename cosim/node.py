@@ -7,8 +7,6 @@ Started by the launcher with this argument vector, or by hand as ``cosim node RO
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import traceback
 from typing import Any
@@ -41,7 +39,7 @@ def serve(link: Link, context: Any, component: Device, endpoint: str) -> None:
             frame = wire.decode(data.recv())
             answer = component.handle(frame.t, frame.body)
             if answer is not None:
-                data.send(wire.encode(answer, frame.t, frame.seq))
+                _answer(link, data, wire.encode(answer, frame.t, frame.seq))
             output = component.take_output()
             if output:
                 host.write(output)
@@ -54,36 +52,60 @@ def serve(link: Link, context: Any, component: Device, endpoint: str) -> None:
                 link.send(HostInput(component.name, typed))
 
 
+def _answer(link: Link, data: Any, raw: bytes) -> None:
+    """Send to the CPU node; one that is gone takes nothing, so the launcher is listened to meanwhile."""
+    while True:
+        try:
+            data.send(raw, zmq.NOBLOCK)
+            return
+        except zmq.Again:
+            link.beat()
+            link.receive(POLL)
+
+
 def main(role: str, name: str, endpoint: str) -> int:
-    """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the launcher, which ends its nodes
+    """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed, 130 Ctrl-C."""
     context = zmq.Context()
-    link = Link(context, endpoint, name)
+    try:
+        link = Link(context, endpoint, name)
+    except zmq.ZMQError as error:
+        context.destroy(linger=0)
+        print(f"cosim node {name}: {endpoint!r}: {error}; expected ipc://PATH or tcp://127.0.0.1:PORT", file=sys.stderr)
+        return 2
     try:
         return _run(link, context, role, name)
     except Stopped:
         return 0
+    except KeyboardInterrupt:
+        print(f"cosim node {name}: stopped by Ctrl-C", file=sys.stderr)
+        return 130
     except LinkError as error:
         print(f"cosim node {name}: {error}", file=sys.stderr)
         return 2
     except (DeviceError, wire.WireError) as error:
-        link.last_words(f"{name}: {error}")
-        return 3
+        return _failed(link, str(error), 3)
     except Exception as error:
-        link.last_words(f"{name}: {type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}")
-        return 3
+        return _failed(link, f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}", 3)
     finally:
         link.close()
         context.destroy(linger=500)
 
 
+def _failed(link: Link, text: str, code: int) -> int:
+    link.last_words(text, code)
+    print(f"cosim node {link.name}: {text}", file=sys.stderr)
+    return code
+
+
 def _run(link: Link, context: Any, role: str, name: str) -> int:
-    kind = component_class(role)
+    try:
+        kind = component_class(role)
+    except KeyError as error:
+        raise LinkError(error.args[0]) from None
     welcome = link.hello(role, kind.map_digest(), list(kind.CAPABILITIES))
     config = dict(welcome.config)
     component_name = config.pop("component", "")
     if component_name:
-        sys.path.insert(0, os.getcwd())
         kind = component_class(role, component_name)
     if role == "cpu":
         kind(name, config).serve(link, context)
@@ -91,8 +113,7 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
     try:
         component = kind(name, config)
     except DeviceError as error:
-        link.last_words(str(error), 2)
-        return 2
+        return _failed(link, str(error), 2)
     serve(link, context, component, welcome.endpoint)
     return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any
 
 # role -> module:class. Modules are imported only when a component is made.
@@ -18,11 +20,13 @@ ROLES: dict[str, str] = {
 
 
 def component_class(role: str, component: str = "") -> Any:
-    """The class of a role, or of ``component = "module:Class"``, somebody's own.
+    """The class of a role, or of ``component = "module:Class"``, somebody's own, found from the current folder too.
 
     Raises KeyError for an unknown role, ImportError or AttributeError for a component that is not there.
     """
     if role not in ROLES:
         raise KeyError(f"no role {role!r}: known are {', '.join(sorted(ROLES))}")
+    if component and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     module, _, name = (component or ROLES[role]).partition(":")
     return getattr(importlib.import_module(module), name)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from cosim import TICK_HZ
-from cosim.placement import component_class
+from cosim.placement import ROLES, component_class
 from cosim.sh7780 import INTEVT
 
 UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
@@ -157,8 +157,10 @@ def _node(name: str, table: Any) -> dict[str, Any]:
         raise TopologyError(f"{where}: a node's name is lower-case letters, digits, - and _, at most 31")
     try:
         options = component_class(table["role"], table.get("component", "")).OPTIONS
-    except (KeyError, ImportError, AttributeError, ValueError) as error:
-        raise TopologyError(f"{where}: {error.args[0] if error.args else error}") from None
+    except KeyError as error:
+        raise TopologyError(f"{where}: {error.args[0]}{_near(table['role'], list(ROLES))}") from None
+    except Exception as error:  # whatever somebody's module raises when it is imported
+        raise TopologyError(f"{where} component = {table['component']!r}: {type(error).__name__}: {error}") from None
     defaults = {**NODE_KEYS, **options}
     _known(table, set(defaults), where)
     for key, value in table.items():
@@ -175,7 +177,9 @@ def _check_nodes(topology: Topology) -> None:
     roles = [node["role"] for node in topology.nodes.values()]
     for role, least in (("cpu", 1), ("hypervisor", 0), ("intc", 0)):
         if not least <= roles.count(role) <= 1:
-            raise TopologyError(f"{topology.path}: {roles.count(role)} nodes of role {role}; expected {least or 'at most 1'}")
+            raise TopologyError(
+                f"{topology.path}: {roles.count(role)} nodes of role {role}; expected {least or 'at most 1'}"
+            )
     scifs = [node["port"] or name for name, node in topology.nodes.items() if node["role"] == "scif"]
     for port in scifs:
         if scifs.count(port) > 1:
@@ -194,7 +198,8 @@ def _check_guests(topology: Topology) -> None:
         first, last = guest.memory[0], sum(guest.memory) - 1
         if guest.memory[1] <= 0 or first < base or last >= base + size:
             raise TopologyError(
-                f"{where} memory 0x{first:08x}..0x{last:08x} is not inside the RAM 0x{base:08x}..0x{base + size - 1:08x}"
+                f"{where} memory 0x{first:08x}..0x{last:08x} is not inside the RAM "
+                f"0x{base:08x}..0x{base + size - 1:08x}"
             )
         for other, there in guests[:k]:
             if first < sum(there.memory) and there.memory[0] <= last:
@@ -234,7 +239,9 @@ def _struct(table: Any, kind: Any, where: str) -> Any:
 def _known(table: dict[str, Any], keys: set[str], where: str) -> None:
     for key in table:
         if key not in keys:
-            raise TopologyError(f"{where}: unknown key {key!r}{_near(key, sorted(keys))}; keys are {', '.join(sorted(keys))}")
+            raise TopologyError(
+                f"{where}: unknown key {key!r}{_near(key, sorted(keys))}; keys are {', '.join(sorted(keys))}"
+            )
 
 
 def _near(word: str, known: list[str]) -> str:

@@ -6,12 +6,14 @@ same, so the two placements give the same digest.
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections import deque
 from pathlib import Path
 from typing import Any, ClassVar
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from cosim import wire
 from cosim.clock import ClockError
@@ -23,6 +25,8 @@ from cosim.placement import component_class
 from cosim.target import Inproc, Remote, Target, TargetError
 from cpu_node import CoreError, make_core
 from cpu_node.machine import Machine, MachineError
+
+LOST = 1.0  # seconds from a broken connection to the end
 
 
 class CpuNode:
@@ -37,6 +41,9 @@ class CpuNode:
         self.config = {**self.OPTIONS, **config}
         self.queue: deque[wire.Frame] = deque()
         self.hosts: list[tuple[Inproc, Host]] = []
+        self.machine: Any = None
+        self.monitors: dict[str, Any] = {}  # target -> monitor of its socket
+        self.lost: dict[str, float] = {}  # target -> wall time at which its connection broke
 
     @classmethod
     def map_digest(cls) -> str:
@@ -54,9 +61,9 @@ class CpuNode:
                 if frame is not None:
                     self._take(frame.body, context)
         except (MachineError, CoreError, ImageError, DeviceError) as error:
-            link.last_words(f"{self.name}: {error}", 2)
+            link.last_words(f"{error}", 2)
         except (ClockError, TargetError) as error:
-            link.last_words(f"{self.name}: {error}")
+            link.last_words(f"{error}")
 
     def _take(self, body: Body, context: Any) -> None:
         if isinstance(body, Start):
@@ -109,22 +116,35 @@ class CpuNode:
             self.hosts.append((target, component.open_host()))
             return target
         socket = configure(context.socket(zmq.PAIR))
+        self.monitors[name] = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         socket.connect(row["endpoint"])
         regions = [(first, last) for first, last in row["regions"]]
         return Remote(name, role, row["lines"], regions, socket, self._waiting)
+
+    def _tick(self) -> int:
+        machine = self.machine
+        return machine.core.tick if machine is not None else 0
 
     # While it runs -----------------------------------------------------------------------------------------
 
     def _waiting(self) -> None:
         """Called while a target's answer is due: progress is theirs, but Stop and a lost launcher are ours."""
-        self.link.beat()
+        self.link.beat(self._tick())
+        for name, monitor in self.monitors.items():
+            if monitor.poll(0):
+                recv_monitor_message(monitor)
+                self.lost.setdefault(name, time.monotonic())
+        for name, since in self.lost.items():
+            # A process that ended is the launcher's to report, which knows how it ended.
+            if time.monotonic() - since > LOST:
+                raise TargetError(f"{name}: its connection was lost: it closed it, or sent more than a frame may hold")
         frame = self.link.receive()
         if frame is not None:
             self.queue.append(frame)
 
     def _look(self) -> None:
         """Called between slices: take commands, show consoles."""
-        self.link.beat()
+        self.link.beat(self._tick())
         self._console()
         while (frame := self.link.receive()) is not None:
             self.queue.append(frame)

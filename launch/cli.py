@@ -9,12 +9,21 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 from pathlib import Path
 from types import FrameType
 
 from cosim.topology import TopologyError
-from launch.record import RecordError
+from launch.record import CheckFailed, RecordError, write_json
 from launch.supervise import NodeFailure
+
+
+class Terminated(BaseException):
+    """A signal asked this program to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.code = 128 + number
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,24 +32,43 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return int(args.run(args))
-    except TopologyError as error:
-        return _last_line(f"{error}", 2)
-    except RecordError as error:
-        return _last_line(f"{error}", 3)
-    except NodeFailure as error:
-        return _last_line(f"{error}", error.code)
-    except KeyboardInterrupt:
-        return _last_line("stopped by Ctrl-C", 130)
     except BrokenPipeError:
         return 141
+    except SystemExit:
+        raise
+    except BaseException as error:
+        return _failed(args, error)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(_last_line("stopped by a signal", 128 + number))
+    signal.signal(number, signal.SIG_IGN)  # once is enough: the nodes are being ended
+    raise Terminated(number)
 
 
-def _last_line(text: str, code: int) -> int:
-    print(f"cosim: {text}", file=sys.stderr)
+def _failed(args: argparse.Namespace, error: BaseException) -> int:
+    """Say why the command ends early, on stderr and as its JSON object; the exit code."""
+    code, words = 3, ""
+    if isinstance(error, TopologyError):
+        code = 2
+    elif isinstance(error, (RecordError, NodeFailure, CheckFailed, Terminated)):
+        code, words = error.code, getattr(error, "words", "")
+    elif not isinstance(error, KeyboardInterrupt):
+        words = "".join(traceback.format_exception(error))
+    text = f"{error}"
+    if isinstance(error, KeyboardInterrupt):
+        code, text = 130, "stopped by Ctrl-C"
+    elif words and not isinstance(error, NodeFailure):
+        text = f"internal error, please report it: {type(error).__name__}: {error}"
+    text = "; ".join(" ".join(part.split()) for part in (text, *getattr(error, "__notes__", ())))
+    if words:
+        print(words.rstrip(), file=sys.stderr)
+    print(f"cosim: {text}", file=sys.stderr, flush=True)
+    node = error.node if isinstance(error, NodeFailure) else None
+    result = {"schema": f"cosim.{args.command}/1", "ok": False, "exit": code, "error": text, "node": node}
+    try:
+        write_json(getattr(args, "json", None), {**result, "last_words": words} if words else result)
+    except (RecordError, OSError) as second:
+        print(f"cosim: {second}", file=sys.stderr)
     return code
 
 
@@ -51,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, text: str, function: object) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=function)
+        sub.set_defaults(run=function, command=name)
         return sub
 
     sets = argparse.ArgumentParser(add_help=False)

@@ -19,9 +19,9 @@ from rich.table import Table
 
 from cosim import TICK_HZ
 from cosim.topology import Topology, TopologyError, load
-from guests.count_changes import changed_lines
+from guests.count_changes import count
 from launch.monitor import Monitor, make_monitor
-from launch.record import Record, write_json
+from launch.record import CheckFailed, Record, check_json, write_json
 from launch.run import observe, report
 from launch.session import Session
 
@@ -38,16 +38,15 @@ CHUNK = 10_000  # characters sent at once
 IDLE_SHARE = 0.05  # a stress run in which Linux is idle for longer proves nothing
 
 
-class CheckFailed(Exception):
-    """The guests did not do what makes a measurement valid."""
-
-
 def latency(args: argparse.Namespace) -> int:
     """Measure, print the table; 0, or 1 when a measurement is not valid."""
     names = [name.strip() for name in args.env.split(",")]
     unknown = [name for name in names if name not in TOPOLOGIES]
     if unknown or args.samples < 1:
-        raise TopologyError(f"--env {args.env}, --samples {args.samples}: expected some of alone,linux,stress and N >= 1")
+        raise TopologyError(
+            f"--env {args.env}, --samples {args.samples}: expected some of alone,linux,stress and N >= 1"
+        )
+    check_json(args.json)
     rows, timing = [], "fast"
     for name in names:
         topology = load(EXAMPLES / TOPOLOGIES[name], args.sets)
@@ -55,10 +54,9 @@ def latency(args: argparse.Namespace) -> int:
         try:
             rows.append(measure(name, topology, args))
         except CheckFailed as error:
-            print(f"cosim: environment {name}: {error}", file=sys.stderr)
-            return 1
-    result = {"schema": "cosim.latency/1", "tick_hz": TICK_HZ, "timing": timing, "seed": args.seed,
-              "environments": rows, "changed_lines": changed_lines()}  # fmt: skip
+            raise CheckFailed(f"environment {name}: {error}") from None
+    result = {"schema": "cosim.latency/1", "ok": True, "exit": 0, "tick_hz": TICK_HZ, "timing": timing,
+              "seed": args.seed, "environments": rows, "changed_lines": count()}  # fmt: skip
     write_json(args.json, result)
     console = Console(stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
     console.print(table(rows, timing))
@@ -70,6 +68,18 @@ def latency(args: argparse.Namespace) -> int:
 def measure(name: str, topology: Topology, args: argparse.Namespace) -> dict[str, Any]:
     """Run one environment; its row. Raises CheckFailed."""
     record = Record(None, list(topology.ports()))
+    try:
+        row = _measure(name, topology, args, record)
+    except BaseException as error:
+        record.close()
+        if record.folder.exists():
+            error.add_note(f"log {record.folder}")
+        raise
+    record.close()
+    return row
+
+
+def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Record) -> dict[str, Any]:
     monitor = make_monitor(topology, record, args.plain, quiet_stdout=True)
     monitor.title = f"latency, {TITLES[name]}"
     with monitor, Session(topology, monitor) as session:
@@ -90,7 +100,11 @@ def measure(name: str, topology: Topology, args: argparse.Namespace) -> dict[str
     taken = after["interrupts"].get("RXI0", 0) - before["interrupts"].get("RXI0", 0)
     if not sent == taken == len(samples) == args.samples:
         raise CheckFailed(f"{sent} characters sent, {taken} interrupts, {len(samples)} samples; expected all equal")
-    row = {"name": name, "hypervisor": "model" if topology.node_of_role("hypervisor") else "none", **statistics(samples)}
+    row = {
+        "name": name,
+        "hypervisor": "model" if topology.node_of_role("hypervisor") else "none",
+        **statistics(samples),
+    }
     row.update(digest=after["digest"], run=report(session, after, 0), sim_s=after["ticks"] / TICK_HZ)
     if name == "stress":
         row["linux_idle"] = idle_share(before, after)
@@ -150,7 +164,7 @@ def table(rows: list[dict[str, Any]], timing: str) -> Table:
     """The paper's Table 2, ours beside it."""
     out = Table(
         title=f"Serial interrupt latency of the RTOS, in CPU clocks of 400 MHz (timing = {timing!r})",
-        caption='Rise of RXI0 to the first instruction of its handler. timing = "fast" counts one clock an instruction: '
+        caption='Rise of RXI0 to the first instruction of its handler. timing = "fast" counts a clock an instruction: '
         "no caches, no memory wait, so figures are below the paper's. SPUMONE's own share is modelled, not executed.",
     )
     for column in ("environment", "samples", "min", "avg", "p50", "p99", "p99.9", "max", "paper avg", "paper worst"):

@@ -157,11 +157,13 @@ class Screen(Monitor):
         self.lines[port].extend(printable(line) for line in lines)
 
     def note(self, text: str) -> None:
-        self.console.print(f"cosim: {text}")
+        self.console.print(f"cosim: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def draw(self, session: Session) -> None:
         layout = Layout()
-        head = Text(f"cosim {self.title or self.topology.path}   {status(self.figures, self.speed, self.mips)}", style="bold")
+        head = Text(
+            f"cosim {self.title or self.topology.path}   {status(self.figures, self.speed, self.mips)}", style="bold"
+        )
         layout.split_column(Layout(head, size=1), Layout(name="tables", size=13), Layout(name="consoles"))
         layout["tables"].split_row(Layout(self._nodes(session), ratio=3), Layout(self._machine(), ratio=2))
         height = max(4, self.console.height - 16)
@@ -190,7 +192,9 @@ class Screen(Monitor):
             share = grown.get(name, 0.0) if name != session.cpu else max(0.0, now - then - sum(grown.values()))
             rate = self.rates.get(name, sum(self.rates.values()) if name == session.cpu else 0)
             clock = 100 * share / max(now - then, 1e-3)
-            table.add_row(name, str(child.pid), f"{percent:.0f}", f"{child.rss() / 1e6:.0f}", f"{rate:.0f}", f"{clock:.0f}")
+            table.add_row(
+                name, str(child.pid), f"{percent:.0f}", f"{child.rss() / 1e6:.0f}", f"{rate:.0f}", f"{clock:.0f}"
+            )
         return table
 
     def _machine(self) -> Group:

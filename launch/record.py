@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,20 +12,33 @@ from typing import Any
 
 
 class RecordError(Exception):
-    """The record cannot be written; the text says which file, and what is kept."""
+    """The record cannot be written; the text says which file, and what is kept. ``code`` is the exit code."""
+
+    def __init__(self, text: str, code: int = 3) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class CheckFailed(Exception):
+    """The guests did not do what was expected of them."""
+
+    code = 1
 
 
 class Record:
     """A folder with PORT.log for each serial port. Without ``folder`` one is made in the temporary directory."""
 
     def __init__(self, folder: Path | None, ports: list[str]) -> None:
+        self._own = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="cosim-run-"))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.paths = {port: self.folder / f"{port}.log" for port in ports}
             self._files = {port: path.open("wb", buffering=0) for port, path in self.paths.items()}
         except OSError as error:
-            raise RecordError(f"record {self.folder}: {error.strerror}: {error.filename}") from None
+            raise RecordError(
+                f"record {self.folder}: {error.strerror}: {error.filename}; choose another folder", 2
+            ) from None
 
     def output(self, port: str, data: bytes) -> None:
         """Append console bytes. Raises RecordError."""
@@ -33,7 +47,9 @@ class Record:
             while written < len(data):
                 written += file.write(data[written:]) or 0
         except OSError as error:
-            raise self._error(self.paths[port], error, f"{len(data) - written} bytes of {port} were not written") from None
+            raise self._error(
+                self.paths[port], error, f"{len(data) - written} bytes of {port} were not written"
+            ) from None
 
     def write(self, name: str, value: Any) -> None:
         """Write a JSON file. Raises RecordError."""
@@ -43,9 +59,18 @@ class Record:
         except OSError as error:
             raise self._error(path, error, f"{name} was not written") from None
 
+    def close(self) -> None:
+        """Close the consoles' files; a temporary folder in which nothing was written goes."""
+        for file in self._files.values():
+            file.close()
+        if self._own and not any(path.stat().st_size for path in self.folder.iterdir()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def _error(self, path: Path, error: OSError, lost: str) -> RecordError:
         why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-        return RecordError(f"record {path}: {why}; {lost}, what was written before is kept. Free space or choose --record")
+        return RecordError(
+            f"record {path}: {why}; {lost}, what was written before is kept. Free space or choose --record"
+        )
 
 
 def write_json(where: str | None, value: dict[str, Any]) -> None:
@@ -57,3 +82,12 @@ def write_json(where: str | None, value: dict[str, Any]) -> None:
             Path(where).write_text(json.dumps(value) + "\n")
         except OSError as error:
             raise RecordError(f"--json {where}: {error.strerror}") from None
+
+
+def check_json(where: str | None) -> None:
+    """Find out before a run whether its JSON object can be written. Raises RecordError."""
+    if where and where != "-":
+        try:
+            Path(where).open("a").close()
+        except OSError as error:
+            raise RecordError(f"--json {where}: {error.strerror}; choose another file", 2) from None

@@ -13,9 +13,8 @@ from cosim import NEVER, TICK_HZ
 from cosim.image import ImageError, load_elf
 from cosim.topology import Topology, TopologyError, load, ticks
 from launch.monitor import make_monitor
-from launch.record import Record, write_json
+from launch.record import Record, check_json, write_json
 from launch.session import Session
-from launch.supervise import NodeFailure
 
 EXIT = {"until": 0, "match": 0, "guest": 1, "stalled": 4}
 
@@ -23,56 +22,62 @@ EXIT = {"until": 0, "match": 0, "guest": 1, "stalled": 4}
 def run(args: argparse.Namespace) -> int:
     """Run, show, record and report; returns the exit code."""
     topology = load(args.topology, args.sets)
-    until = ticks(args.until, "--until") if args.until else NEVER
+    until = NEVER if args.until is None else ticks(args.until, "--until")
     armed = parse_until_line(args.until_line, topology)
+    check_json(args.json)
     record = Record(args.record, list(topology.ports()))
-    monitor = make_monitor(topology, record, args.plain, quiet_stdout=args.json == "-")
-    result: dict[str, Any] = {"schema": "cosim.run/1", "ok": False, "exit": 3}
     try:
-        with monitor, Session(topology, monitor, is_interactive(topology)) as session:
-            began = time.monotonic()
-            session.start()
-            started = time.monotonic()
-            observe(session)
-            if armed:
-                session.arm(*armed)
-            paused = session.go(until, bool(armed))
-            wall = time.monotonic() - started
-            code = EXIT[paused.reason]
-            if armed and paused.reason == "until":
-                code, paused.detail = 1, f"{args.until_line!r} did not appear within {args.until}"
-            syncs, journal = session.collect("syncs"), session.collect("journal")
-            figures = session.finish()
-            result = report(session, figures, code)
-            result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason)
-            result["detail"] = paused.detail
-            result["ports"] = {port: str(path) for port, path in record.paths.items()}
-            if args.record:
-                record.write("syncs.json", syncs)
-                record.write("journal.json", journal)
-                record.write("result.json", result)
-    except (NodeFailure, TopologyError) as error:
-        result.update(exit=getattr(error, "code", 2), error=str(error))
-        write_json(args.json, result)
-        if isinstance(error, NodeFailure):
-            error.args = (f"{error} (log: {record.folder})",)
+        result = _run(args, topology, until, armed, record)
+    except BaseException as error:
+        record.close()
+        if record.folder.exists():
+            error.add_note(f"log {record.folder}")
         raise
+    record.close()
     write_json(args.json, result)
-    for line in figures["reports"]:
+    for line in result["reports"]:
         print(f"cosim: {line}", file=sys.stderr)
-    sim = result["sim_s"]
-    how = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}[paused.reason]
+    how = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}[result["reason"]]
+    detail = f", {result['detail']}" if result["detail"] else ""
     print(
-        f"cosim: {how} at {sim:.6f} s (tick {result['ticks']}), wall {wall:.2f} s, {result['round_trips']} round trips, "
-        f"digest {result['digest'][:16]}{', ' + paused.detail if paused.detail else ''}; log {record.folder}",
+        f"cosim: {how} at {result['sim_s']:.6f} s (tick {result['ticks']}), wall {result['wall_s']:.2f} s, "
+        f"{result['round_trips']} round trips, digest {result['digest'][:16]}{detail}; log {record.folder}",
         file=sys.stderr,
     )
-    return code
+    return int(result["exit"])
+
+
+def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[str, str] | None,
+         record: Record) -> dict[str, Any]:  # fmt: skip
+    """Run to the end; the ``cosim.run/1`` object."""
+    monitor = make_monitor(topology, record, args.plain, quiet_stdout=args.json == "-")
+    with monitor, Session(topology, monitor, is_interactive(topology)) as session:
+        began = time.monotonic()
+        session.start()
+        started = time.monotonic()
+        observe(session)
+        if armed:
+            session.arm(*armed)
+        paused = session.go(until, bool(armed))
+        wall = time.monotonic() - started
+        code, detail = EXIT[paused.reason], paused.detail
+        if armed and paused.reason == "until":
+            code, detail = 1, f"{args.until_line!r} did not appear within {args.until}"
+        syncs, journal = session.collect("syncs"), session.collect("journal")
+        figures = session.finish()
+        result = report(session, figures, code)
+        result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason, detail=detail)
+        result["ports"] = {port: str(path) for port, path in record.paths.items()}
+        if args.record:
+            record.write("syncs.json", syncs)
+            record.write("journal.json", journal)
+            record.write("result.json", result)
+    return result
 
 
 def parse_until_line(text: str | None, topology: Topology) -> tuple[str, str] | None:
     """(port, pattern) of --until-line, checked. Raises TopologyError."""
-    if not text:
+    if text is None:
         return None
     port, colon, pattern = text.partition(":")
     ports = topology.ports()
@@ -135,8 +140,8 @@ def report(session: Session, figures: dict[str, Any], code: int) -> dict[str, An
         for name, row in figures["vcpus"].items()
         if name in priorities or name == "SPUMONE"
     ]
-    keys = ("instructions", "skipped", "round_trips", "round_trips_by_target", "posted_writes", "leased_reads", "digest",
-            "deadlines", "latency", "interrupts", "charges", "reports", "unmapped")  # fmt: skip
+    keys = ("instructions", "skipped", "round_trips", "round_trips_by_target", "posted_writes", "leased_reads",
+            "digest", "deadlines", "latency", "interrupts", "charges", "reports", "unmapped")  # fmt: skip
     return {
         "schema": "cosim.run/1",
         "ok": code == 0,

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from cosim import NEVER, wire
+from cosim import NEVER, TICK_HZ, wire
 from cosim.link import configure
 from cosim.messages import (
     STATE_SCHEMA,
@@ -75,6 +75,7 @@ class Session:
         self.running = False  # between Go and Paused: the CPU node answers questions between slices
         self.paused: Paused | None = None
         self.ready: dict[str, Ready] = {}
+        self.typed: list[tuple[str, bytes]] = []  # by a host while the CPU stood
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
         self.cpu = topology.node_of_role("cpu") or ""
         self.inproc = topology.run.placement == "inproc"
@@ -92,8 +93,10 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and self.ready:
+            error.add_note(f"virtual time {self.tick / TICK_HZ:.6f} s (tick {self.tick})")
+        self.close(2.0 if error is None else 0.3)
 
     def _bind(self) -> str:
         wanted = self.topology.run.control
@@ -117,7 +120,8 @@ class Session:
             if self.topology.nodes[name]["placement"] == "external":
                 role = self.topology.nodes[name]["role"]
                 self.watcher.note(
-                    f"waiting for node {name}: start it with `cosim node {role} --name {name} --connect {self.endpoint}`"
+                    f"waiting for node {name}: start it with "
+                    f"`cosim node {role} --name {name} --connect {self.endpoint}`"
                 )
                 self.supervisor.adopt(name)
             else:
@@ -125,9 +129,12 @@ class Session:
         began = time.monotonic()
         while len(self.ready) < len(local):
             self.pump()
-            late = [n for n in local if n not in self.ready and self.supervisor.children[n].process is not None]
-            if late and time.monotonic() - began > PATIENCE:
-                raise NodeFailure(late[0], f"not ready {PATIENCE:.0f} s after its start")
+            for name in set(local) - set(self.ready):
+                child = self.supervisor.children[name]
+                if (child.process or child.hello) and time.monotonic() - max(began, child.hello) > PATIENCE:
+                    raise NodeFailure(
+                        name, f"not ready {PATIENCE:.0f} s after its {'hello' if child.hello else 'start'}"
+                    )
         self._send(self.cpu, Start([self._target(name) for name in self.topology.nodes if name != self.cpu]))
         self._wait_paused()
 
@@ -157,9 +164,14 @@ class Session:
         """Run to tick ``until``, or to the grid tick after an armed pattern's match."""
         self._send(self.cpu, Go(until, armed))
         self.running = True
+        for node, data in self.typed:
+            self.ask("type", node, bytes=data, gap=BAUD_GAP)
+        self.typed.clear()
         return self._wait_paused()
 
-    def ask(self, what: str, target: str = "", then: Callable[[dict[str, Any]], None] | None = None, **data: Any) -> None:
+    def ask(
+        self, what: str, target: str = "", then: Callable[[dict[str, Any]], None] | None = None, **data: Any
+    ) -> None:
         """Send a command; ``then`` gets the answer when it comes."""
         self.answers.append(then or (lambda answer: None))
         self._send(self.cpu, Command(what, target, data))
@@ -210,7 +222,14 @@ class Session:
                     break
                 identity, raw = self.router.recv_multipart()
                 self._take(identity.decode(errors="replace"), raw)
-        self.supervisor.check()
+        try:
+            self.supervisor.check()
+        except NodeFailure:
+            # What it said before it ended may still be on its way, and says more.
+            while self.router.poll(POLL):
+                identity, raw = self.router.recv_multipart()
+                self._take(identity.decode(errors="replace"), raw)
+            raise
         self.watcher.waiting(self)
 
     def _take(self, name: str, raw: bytes) -> None:
@@ -231,43 +250,59 @@ class Session:
         if frame.t:
             self.tick = max(self.tick, frame.t)
         if isinstance(body, Status):
-            child.beat(body.progress)
+            self.supervisor.beat(child, body.progress)
         elif isinstance(body, Ready):
+            self._check_ready(name, body)
             self.ready[name] = body
         elif isinstance(body, Output):
             self.watcher.output(self.ports.get(body.node, body.node), body.data)
         elif isinstance(body, HostInput):
-            if self.ready and self.interactive:
+            if self.running:
                 self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
-        elif isinstance(body, Paused):
+            else:
+                self.typed.append((body.node, body.data))
+        elif isinstance(body, Paused) and name == self.cpu:
             self.paused, self.running = body, False
-        elif isinstance(body, Reply):
+        elif isinstance(body, Reply) and name == self.cpu and self.answers:
             self.answers.popleft()(body.data)
         elif isinstance(body, Failed):
             child.stopped = True
             if body.code == 2:
                 raise TopologyError(body.text)
-            raise NodeFailure(name, f"at tick {self.tick}: {body.text}", body.code)
+            cause, _, words = body.text.removeprefix(f"{name}: ").partition("\n")
+            raise NodeFailure(name, cause, body.code, words)
         else:
-            raise NodeFailure(name, f"sent {type(body).__name__}, which is not a node's to send")
+            raise NodeFailure(name, f"sent {type(body).__name__}, which it is not to send here")
+
+    def _check_ready(self, name: str, ready: Ready) -> None:
+        """A node of another make may say anything. Raises NodeFailure."""
+        local = ready.endpoint.startswith(("ipc://", "tcp://127.0.0.1:"))
+        if name != self.cpu and not local:
+            raise NodeFailure(name, f"is ready at {ready.endpoint!r}; expected ipc://PATH or tcp://127.0.0.1:PORT")
 
     def _hello(self, name: str, hello: Hello) -> None:
         child, node = self.supervisor.children.get(name), self.topology.nodes.get(name)
         if child is None or node is None:
             self._refuse(name, f"this run has no place for a node {name!r}")
             return
+        if child.process is not None and hello.pid != child.process.pid:
+            self._refuse(name, f'this run starts {name} itself; give it placement = "external" to start it by hand')
+            return
+        if hello.role != node["role"]:
+            self._refuse(name, f"role {hello.role}; the topology has {name} as {node['role']}")
+            return
         reason = ""
         registers = component_class(node["role"]).map_digest()
-        if hello.role != node["role"]:
-            reason = f"role {hello.role}; the topology has {name} as {node['role']}"
-        elif hello.state_schema != STATE_SCHEMA:
+        if hello.state_schema != STATE_SCHEMA:
             reason = f"state schema {hello.state_schema}; this side has {STATE_SCHEMA}: install the same release"
         elif hello.registers != registers and not node["component"]:
-            reason = f"register map {hello.registers} of {hello.role}; this side has {registers}: install the same release"
+            reason = (
+                f"register map {hello.registers} of {hello.role}; this side has {registers}: install the same release"
+            )
         if reason:
             self._refuse(name, reason)
             raise NodeFailure(name, f"refused: {reason}")
-        child.pid = hello.pid
+        child.introduced(hello.pid)
         endpoint = ""
         if name != self.cpu:
             tcp = self.topology.run.transport == "tcp"
@@ -296,15 +331,15 @@ class Session:
         paused, self.paused = self.paused, None
         return paused
 
-    def close(self) -> None:
-        """Stop all nodes and remove what the run left."""
+    def close(self, patience: float = 2.0) -> None:
+        """Stop all nodes, which have ``patience`` seconds for it, and remove what the run left."""
         for name in list(self.supervisor.children):
             try:
                 self._send(name, Stop())
             except (NodeFailure, zmq.ZMQError):
                 pass
         self.router.close(linger=200)
-        self.supervisor.close()
+        self.supervisor.close(patience)
         self.context.destroy(linger=200)
 
 

@@ -1,33 +1,37 @@
 """Starts the nodes as processes and watches them: who has died, who hangs, what were its last words.
 
-A node hangs when it makes no progress for HUNG seconds although it could: it spins on a CPU, or it is stopped
-or blocked in something that is not its own poll. One that is only slow, because the machine is busy or someone
-pauses it now and then, still makes progress or waits for a CPU; it is never taken for a hung one.
+A node hangs when it makes no progress for HUNG seconds although it could: it has spent SPIN seconds on a CPU
+since, or it is stopped or blocked in something that is not its own poll. One that is only slow, because the
+machine is busy or because someone pauses it now and then, makes progress, waits for a CPU, or uses one between
+two pauses; it is never taken for a hung one. Nor is anything that happens while the launcher itself is paused.
 """
 
 from __future__ import annotations
 
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 HUNG = 0.75  # seconds without progress
 SPIN = 0.4  # seconds of CPU time within them that show it could have made some
-LOOKS = 6  # looks in a row at which a process that is not waiting for a CPU was stopped or blocked
+QUIET = 0.4  # seconds within them in which it was stopped or blocked and used no CPU
+LOOK = 0.2  # seconds that pass on the watch's clock at most between two looks
 
 
 class NodeFailure(Exception):
-    """A node died, hangs, or said it failed. ``code`` is the exit code of the run."""
+    """A node died, hangs, or said it failed. ``code``: exit code of the run; ``words``: its last words, many lines."""
 
-    def __init__(self, node: str, text: str, code: int = 3) -> None:
+    def __init__(self, node: str, text: str, code: int = 3, words: str = "") -> None:
         super().__init__(f"node {node}: {text}")
-        self.node, self.code = node, code
+        self.node, self.code, self.words = node, code, words
 
 
 @dataclass
@@ -39,17 +43,33 @@ class Child:
     stderr: Path | None
     pid: int = 0
     progress: int = -1
-    since: float = field(default_factory=time.monotonic)  # of the last progress
+    since: float = 0.0  # of the last progress, on the watch's clock
     cpu: float = 0.0  # CPU seconds then
-    blocked: int = 0
-    messages: int = 0
-    stopped: bool = False
+    alive: float = 0.0  # last look, on the same clock, at which it waited for a CPU or had used one
+    used: float = 0.0  # CPU seconds at the last look
+    hello: float = 0.0  # wall time of its Hello
+    stopped: bool = False  # it said that it ends
+    pidfd: int = -1  # of a node started by hand
 
-    def beat(self, progress: int) -> None:
-        """The node said that it makes progress."""
-        if progress != self.progress:
-            self.progress, self.since, self.blocked = progress, time.monotonic(), 0
-            self.cpu = self.cpu_seconds()
+    def introduced(self, pid: int) -> None:
+        """The node said hello."""
+        self.pid, self.hello = pid, time.monotonic()
+        if self.process is None:
+            try:
+                self.pidfd = os.pidfd_open(pid)
+            except OSError:
+                self.pidfd = -1  # gone again, or in another container
+
+    def ended(self) -> str:
+        """How its process ended; "" while it runs."""
+        if self.process is not None:
+            code = self.process.poll()
+            if code is None:
+                return ""
+            return f"killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
+        if self.pidfd >= 0 and select.select([self.pidfd], [], [], 0)[0]:
+            return f"its process {self.pid}, started by hand, has ended"
+        return ""
 
     def cpu_seconds(self) -> float:
         """User and system time so far; 0 where it can't be read."""
@@ -73,6 +93,13 @@ class Child:
         return self.stderr.read_text(errors="replace").strip()[-2000:]
 
 
+def _signal(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
 class Supervisor:
     """The children of one run, and the guard that ends them if the launcher can't."""
 
@@ -81,18 +108,23 @@ class Supervisor:
         guard = [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), str(self.folder)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         self.children: dict[str, Child] = {}
+        self.clock, self._looked = 0.0, time.monotonic()
 
     def start(self, name: str, role: str, endpoint: str) -> Child:
-        """Start a node process."""
+        """Start a node process. Ctrl-C does not reach it: the launcher ends its nodes."""
         stderr = self.folder / f"{name}.err"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parent.parent),
                                                                    os.environ.get("PYTHONPATH", "")])}  # fmt: skip
-        with stderr.open("wb") as file:
-            argv = [sys.executable, "-m", "cosim.node", role, name, endpoint]
-            process = subprocess.Popen(argv, stderr=file, env=environment)
-        self._tell_guard(process.pid)
-        child = Child(name, process, stderr, process.pid)
-        self.children[name] = child
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with stderr.open("wb") as file:
+                argv = [sys.executable, "-m", "cosim.node", role, name, endpoint]
+                process = subprocess.Popen(argv, stderr=file, env=environment)
+            child = Child(name, process, stderr, process.pid)
+            self.children[name] = child
+            self._tell_guard(process.pid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return child
 
     def adopt(self, name: str) -> Child:
@@ -103,46 +135,71 @@ class Supervisor:
 
     def _tell_guard(self, pid: int) -> None:
         assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{pid}\n".encode())
-        self._guard.stdin.flush()
+        try:
+            self._guard.stdin.write(f"{pid}\n".encode())
+            self._guard.stdin.flush()
+        except OSError:
+            raise NodeFailure("guard", "the process that watches over the launcher has ended") from None
+
+    def beat(self, child: Child, progress: int) -> None:
+        """A node said that it makes progress."""
+        if progress != child.progress:
+            child.progress, child.since, child.alive = progress, self.clock, self.clock
+            child.cpu = child.used = child.cpu_seconds()
 
     def check(self) -> None:
         """Raises NodeFailure for a child that has died or hangs."""
+        now = time.monotonic()
+        self.clock += min(now - self._looked, LOOK)
+        self._looked = now
         for child in self.children.values():
-            if child.process is not None and not child.stopped:
-                code = child.process.poll()
-                if code is not None:
-                    how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-                    words = child.last_words()
-                    raise NodeFailure(child.name, f"{how}; last words: {words or 'none'}")
-            if child.pid and child.progress >= 0 and not child.stopped:
+            if child.stopped:
+                continue
+            how = child.ended()
+            if how:
+                words = child.last_words()
+                said = f", last words: {words.splitlines()[-1]}" if words else ", no last words"
+                raise NodeFailure(child.name, how + said, words=words)
+            if child.pid and child.progress >= 0:
                 self._check_hang(child)
 
     def _check_hang(self, child: Child) -> None:
-        still = time.monotonic() - child.since
+        still = self.clock - child.since
         if still < HUNG / 3:
+            child.alive = self.clock
             return
         try:
             status = psutil.Process(child.pid).status()
         except psutil.Error:
             return
-        child.blocked = child.blocked + 1 if status != psutil.STATUS_RUNNING else 0
+        used, child.used = child.used, child.cpu_seconds()
+        stopped = status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        if status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP) or (stopped and child.used > used):
+            child.alive = self.clock
         if still < HUNG:
             return
-        spun = child.cpu_seconds() - child.cpu
+        spun = child.used - child.cpu
         if spun > SPIN:
-            raise NodeFailure(child.name, f"hangs: no progress for {still:.1f} s, {spun:.1f} s of them on a CPU (pid {child.pid})")
-        if child.blocked >= LOOKS:
-            raise NodeFailure(child.name, f"hangs: no progress for {still:.1f} s, its process is {status} (pid {child.pid})")
+            raise NodeFailure(
+                child.name, f"hangs: no progress for {still:.1f} s, {spun:.1f} s on a CPU (pid {child.pid})"
+            )
+        if self.clock - child.alive > QUIET:
+            raise NodeFailure(
+                child.name, f"hangs: no progress for {still:.1f} s, its process is {status} (pid {child.pid})"
+            )
 
     def close(self, patience: float = 2.0) -> None:
         """Wait for the children that were told to stop, end the others, remove the folder."""
         end = time.monotonic() + patience
         for child in self.children.values():
+            if child.pidfd >= 0:
+                os.close(child.pidfd)
+                child.pidfd = -1
             if child.process is None:
                 continue
             try:
-                child.process.wait(max(0.0, end - time.monotonic()))
+                # One that has not said hello has nothing to finish.
+                child.process.wait(max(0.0, end - time.monotonic()) if child.hello else 0)
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()

@@ -32,7 +32,9 @@ def swap(args: argparse.Namespace) -> int:
             rows = [session.command("syncs", **{"from": result["syncs"]})["syncs"] for session in (a, b)]
             if rows[0] != rows[1] or stops[0] != stops[1]:
                 states = [session.command("state")["state"] for session in (a, b)]
-                registers = {name: [value, states[1][name]] for name, value in states[0].items() if states[1][name] != value}
+                registers = {
+                    name: [value, states[1][name]] for name, value in states[0].items() if states[1][name] != value
+                }
                 result.update(equal=False, tick=tick, registers=registers)
             result["syncs"] += len(rows[0])
             if stops[0].reason != "until":
