@@ -105,6 +105,8 @@ def load(path: Path, sets: list[str] | None = None) -> Topology:
         raw = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise TopologyError(f"topology {path} is missing") from None
+    except OSError as error:
+        raise TopologyError(f"topology {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TopologyError(f"topology {path} is not TOML: {error}") from None
     for text in sets or []:

@@ -68,7 +68,8 @@ def _failed(args: argparse.Namespace, error: BaseException) -> int:
     try:
         write_json(getattr(args, "json", None), {**result, "last_words": words} if words else result)
     except (RecordError, OSError) as second:
-        print(f"cosim: {second}", file=sys.stderr)
+        if str(second) not in text:
+            print(f"cosim: {second}", file=sys.stderr)
     return code
 
 

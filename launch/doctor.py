@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 
+from cosim.placement import ROLES
 from guests.build import CROSS, GUESTS, LINUX_TAR, artefact
 from guests.stages import BuildError
 from launch.record import write_json
@@ -37,7 +38,7 @@ def _python() -> list[Finding]:
             found.append((name, True, metadata.version(name), ""))
         except metadata.PackageNotFoundError:
             found.append((name, False, "not installed", "run `make setup`"))
-    native = importlib.util.find_spec("cpu_node._native") is not None
+    native = importlib.util.find_spec(ROLES["cpu"].partition(".")[0] + "._native") is not None
     found.append(("native core", native, "built" if native else "not built", "run `make setup`"))
     return found
 

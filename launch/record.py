@@ -90,4 +90,4 @@ def check_json(where: str | None) -> None:
         try:
             Path(where).open("a").close()
         except OSError as error:
-            raise RecordError(f"--json {where}: {error.strerror}; choose another file", 2) from None
+            raise RecordError(f"--json {where}: {error.strerror}", 2) from None

@@ -1,0 +1,104 @@
+"""Components for the tests: nodes that do what no node should."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from cosim.messages import Advance
+from device_nodes.bsc import Bsc
+from device_nodes.cpg import Cpg
+from device_nodes.scif import Scif
+from device_nodes.tmu import Tmu
+
+
+class LineThief(Bsc):
+    """Drives a line that belongs to the timers."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.line_names = ("TUNI0",)
+
+
+class Spinning(Tmu):
+    """Spins for ever once the run is at 2 ms."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        while t > 800_000:
+            pass
+        return super().handle(t, body)
+
+
+class Sleeping(Tmu):
+    """Sleeps for ever once the run is at 2 ms."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        if t > 800_000:
+            time.sleep(1000)
+        return super().handle(t, body)
+
+
+class Napping(Tmu):
+    """Sleeps for ever in short naps."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        while t > 800_000:
+            time.sleep(0.005)
+        return super().handle(t, body)
+
+
+class Raising(Tmu):
+    """Divides by zero once the run is at 2 ms."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        if t > 800_000:
+            self.divide(1, 0)
+        return super().handle(t, body)
+
+    def divide(self, a: int, b: int) -> float:
+        return a / b
+
+
+class Exiting(Tmu):
+    """Ends its process without a word to the launcher."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        if t > 800_000:
+            os.write(2, b"the timer has had enough\n")
+            os._exit(7)
+        return super().handle(t, body)
+
+
+class Stuck(Tmu):
+    """Promises the same tick again and again."""
+
+    def promise(self) -> Any:
+        return (self.now, []) if self.now > 800_000 else super().promise()
+
+
+class Slow(Tmu):
+    """Burns ten times the CPU time of an ordinary message, at least 10 ms."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        end = time.process_time() + 0.01
+        answer = super().handle(t, body)
+        while time.process_time() < end:
+            pass
+        return answer
+
+
+class Wordy(Scif):
+    """Prints on its standard output, as a careless component does."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        if isinstance(body, Advance):
+            print("a careless component prints", flush=True)
+        return super().handle(t, body)
+
+
+class Refusing(Cpg):
+    """Cannot be made."""
+
+    def setup(self) -> None:
+        raise RuntimeError("no crystal")
