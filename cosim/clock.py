@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cosim import NEVER
-from cosim.messages import Answer, Changes
+from cosim.messages import Answer, Changes, EffectRow
 
 
 class ClockError(Exception):
@@ -25,6 +25,7 @@ class Promise:
     next: int = 0
     plan: Changes = field(default_factory=list)
     posts: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # -> [quiet, credits]
+    effects: dict[int, list[EffectRow]] = field(default_factory=dict)  # by address written
     outstanding: int = 0  # posted writes not yet answered
     quiet: int = NEVER  # horizon while posted writes are outstanding
     posted: bool = False  # a write was posted since the last promise
@@ -57,13 +58,22 @@ class Promise:
         self.next = answer.next
         self.plan = list(answer.plan)
         self.posts = {(a, n): [quiet, credits] for a, n, quiet, credits in answer.posts}
+        self.effects = {}
+        for row in answer.effects:
+            self.effects.setdefault(row[0], []).append(row)
         self.quiet = NEVER
         self.posted = False
 
-    def may_post(self, t: int, address: int, size: int) -> bool:
+    def may_post(self, t: int, address: int, size: int, value: int = 0) -> bool:
         """Whether a write at t need not be waited for."""
         rule = self.posts.get((address, size))
-        return rule is not None and t < rule[0]
+        if rule is None or t >= rule[0]:
+            return False
+        return address not in self.effects or bool(self.effects_of(address, value))
+
+    def effects_of(self, address: int, value: int) -> list[EffectRow]:
+        """What a posted write of a value does at once."""
+        return [row for row in self.effects.get(address, ()) if row[1] in (-1, value)]
 
     def post(self, address: int, size: int) -> bool:
         """Account for a posted write; False when the target's leases do not survive it."""

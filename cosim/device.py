@@ -16,6 +16,7 @@ from cosim.messages import (
     Answer,
     Body,
     Changes,
+    EffectRow,
     Final,
     Finish,
     LeaseRow,
@@ -91,6 +92,10 @@ class Device:
         """Registers whose writes need not be waited for."""
         return []
 
+    def effects(self) -> list[EffectRow]:
+        """What posted writes do at once."""
+        return []
+
     def sources(self) -> list[SourceRow] | None:
         """The interrupt controller's table when it changed since the last answer."""
         return None
@@ -148,7 +153,8 @@ class Device:
         """Value, levels and a new promise."""
         upcoming, plan = self.promise()
         return Answer(
-            value, self.lines(), upcoming, plan, self.leases(), self.posts(), self.sources(), self.matched()
+            value, self.lines(), upcoming, plan, self.leases(), self.posts(), self.sources(), self.matched(),
+            self.effects(),
         )
 
     def matched(self) -> int:

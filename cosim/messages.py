@@ -23,9 +23,10 @@ Segments = list[tuple[int, int, int, int]]  # (from_tick, value, step_ticks, ste
 LeaseRow = tuple[int, int, int, Segments]  # (address, size, expires, segments)
 PostRow = tuple[int, int, int, int]  # (address, size, quiet until tick, credits)
 # What a posted write does at once, applied by the CPU node: (address, value that it is about or -1 any, line levels
-# then or -1 as before, address of a leased register that it changes, bits of the value that one reads then or -1:
-# its lease ends). Where an address has rows, only the values they name may be posted.
-EffectRow = tuple[int, int, int, int, int]
+# then or -1 as before, address of a leased register that it changes, how, which bits of the value do). How: "store"
+# that register reads them, "set" or "clear" them in it, "end" its lease ends. Where an address has rows, only the
+# values they name may be posted.
+EffectRow = tuple[int, int, int, int, str, int]
 SourceRow = tuple[str, int, int, int]  # (line, INTEVT, level 0..15, order among equals: least first)
 
 

@@ -27,6 +27,7 @@ class Target:
         self.round_trips: dict[str, int] = {}
         self.posted = 0
         self.messages = 0
+        self.constant: dict[int, int] = {}  # leased registers that posted writes change in a known way
         self.waited = 0.0  # seconds of wall time until its answers were in
 
     def call(self, t: int, body: Body) -> Any:
@@ -54,6 +55,16 @@ class Target:
         raise NotImplementedError
 
 
+def merged(earlier: Any, answer: Any) -> Any:
+    """An answer with what one before it said and it does not repeat: the table, a match."""
+    if isinstance(earlier, Answer) and isinstance(answer, Answer):
+        if answer.sources is None:
+            answer.sources = earlier.sources
+        if answer.matched < 0:
+            answer.matched = earlier.matched
+    return answer
+
+
 class Inproc(Target):
     """The component object itself: no encoding, no socket."""
 
@@ -73,7 +84,7 @@ class Inproc(Target):
     def post(self, t: int, body: Body) -> None:
         self.posted += 1
         self.messages += 1
-        self._posted = (t, self.component.handle(t, body))
+        self._posted = (t, merged(self._posted[1] if self._posted else None, self.component.handle(t, body)))
 
     def collect(self) -> tuple[int, Answer] | None:
         posted, self._posted = self._posted, None
@@ -99,15 +110,20 @@ class Remote(Target):
         self._last = (0, 0)  # seq and tick of the last posted write
 
     def _receive(self, seq: int, t: int, what: str) -> Body:
+        earlier: Body | None = None  # answers to posted writes that this one supersedes
         while True:
             if not self.socket.poll(50):
                 self.waiting()
                 continue
-            frame = wire.decode(self.socket.recv())
+            try:
+                frame = wire.decode(self.socket.recv())
+            except wire.WireError as error:
+                raise TargetError(f"{self.name} at tick {t}: answer to {what}: {error}") from None
             if frame.seq > seq:
                 raise TargetError(f"{self.name} at tick {t}: answer {frame.seq} to a question not asked ({what} {seq})")
+            earlier = merged(earlier, frame.body)
             if frame.seq == seq:
-                return frame.body
+                return earlier
 
     def _send(self, t: int, body: Body) -> None:
         self.seq += 1
@@ -133,7 +149,7 @@ class Remote(Target):
         if not self.socket.poll(0):
             self.round_trips["posted"] = self.round_trips.get("posted", 0) + 1
         seq, t = self._last
-        answer = self._receive(seq, t, "posted write")  # earlier answers are superseded and dropped
+        answer = self._receive(seq, t, "posted write")
         self._out = 0
         if not isinstance(answer, Answer):
             raise TargetError(f"{self.name} at tick {t}: {type(answer).__name__} to a posted write; expected Answer")

@@ -130,16 +130,32 @@ class Machine:
         if target is None:
             return
         body = Write(address, size, value, self._seen(target))
-        if self.leased and target.promise.may_post(tick, address, size):
-            if target is self.intc:
-                self._send_lines()
-            target.post(tick, body)
-            if not target.promise.post(address, size):
-                self._drop_leases(target)
-            self.core.limit(target.promise.quiet)
+        if self.leased and target.promise.may_post(tick, address, size, value):
+            self._post(target, tick, body)
             return
         self._collect(target)
         self._ask(target, tick, body)
+
+    def _post(self, target: Target, tick: int, body: Write) -> None:
+        if target is self.intc:
+            self._send_lines()
+        effects = target.promise.effects_of(body.address, body.value)
+        target.post(tick, body)
+        if not target.promise.post(body.address, body.size):
+            self._drop_leases(target)
+        for _, _, lines, changed, how, mask in effects:
+            self.core.drop_leases(changed, changed)
+            old = target.constant.pop(changed, None)
+            if how != "end" and old is not None:
+                bits = body.value & mask
+                new = bits if how == "store" else old | bits if how == "set" else old & ~bits
+                target.constant[changed] = new
+                self.core.add_leases([(changed, body.size, NEVER, [(0, new, 0, 0)])])
+            if lines >= 0:
+                self._levels(target, tick, lines)
+        if target is self.intc:
+            self._arbitrate()
+        self.core.limit(target.promise.quiet)
 
     def _ask(self, target: Target, tick: int, body: Any) -> Answer:
         if target is self.intc:
@@ -162,12 +178,15 @@ class Machine:
         self._levels(target, tick, answer.lines)
         if answer.sources is not None:
             self.table = {row[0]: row for row in answer.sources}
+        if target is self.intc:
             self._arbitrate()
         if answer.matched >= 0 and self.matched < 0 and target is self.armed:
             self.matched = answer.matched
         if self.leased:
             self._drop_leases(target)
             self.core.add_leases(answer.leases)
+            followed = {row[3] for row in answer.effects if row[4] != "end"}
+            target.constant = {row[0]: row[3][0][1] for row in answer.leases if row[0] in followed}
         self.core.limit(target.promise.due())
 
     def _drop_leases(self, target: Target) -> None:
@@ -208,13 +227,28 @@ class Machine:
         return int.from_bytes(hashlib.sha256(line.encode()).digest()[:4], "little")
 
     def _arbitrate(self) -> None:
-        """The highest request among asserted lines: level, then order."""
+        """The highest request among asserted lines: level, then order.
+
+        While writes to the controller are out, its table is not known: the core then stops wherever any request
+        could be accepted, and ``_table_known`` asks.
+        """
+        if self.asserted and self.intc is not None and self.intc.promise.outstanding:
+            self.best = None
+            self.core.set_irq(15, 0)
+            return
         rows = [self.table[line] for line in self.asserted if line in self.table and self.table[line][2] > 0]
         self.best = max(rows, key=lambda row: (row[2], -row[3]), default=None)
         if self.best is None:
             self.core.set_irq(0, 0)
         else:
             self.core.set_irq(self.best[2], self.best[1])
+
+    def _table_known(self) -> bool:
+        """Take the controller's table where writes to it are out; whether it was known already."""
+        if self.intc is None or not self.intc.promise.outstanding:
+            return True
+        self._collect(self.intc)
+        return False
 
     def _send_lines(self) -> None:
         if self.pending_lines and self.intc is not None:
@@ -245,6 +279,7 @@ class Machine:
         """Ask SPUMONE, and do as it says."""
         core, tick = self.core, self.core.tick
         assert self.hypervisor is not None
+        self._table_known()
         if cause != "interrupt":  # those are in the digest as accepted
             self.event("trap", tick, CAUSE[cause], number)
         if cause == "call" and number == IDLE and self._idle_here():
@@ -354,7 +389,8 @@ class Machine:
             stop = core.run(min(due, limit))
             self._pace(core.instructions - ran, time.monotonic() - began)
             if stop.reason == "interrupt":
-                self._interrupt()
+                if self._table_known():
+                    self._interrupt()
             elif stop.reason == "trap":
                 self.trap("call", self._entry(stop.pc), 0)
             elif stop.reason == "breakpoint":

@@ -17,7 +17,7 @@ from typing import Any
 
 from cosim import NEVER
 from cosim.device import Device
-from cosim.messages import Body, LeaseRow, Lines, SourceRow
+from cosim.messages import Body, EffectRow, LeaseRow, Lines, PostRow, SourceRow
 from cosim.registers import Register
 from cosim.sh7780 import MODULES, PINS, SCIF_KINDS
 
@@ -27,7 +27,10 @@ PIN_BITS, IRL_GROUPS, IRL_CODES = 0xFF000000, 0xC0000000, 0xFFFEFFFE
 LVLMODE, IRLM = 0x00200000, (0x00800000, 0x00400000)  # ICR0; IRLM0: pins 0-3, IRLM1: pins 4-7
 USER_KEY = 0xA5  # in bits 31:24 of a write to USERIMASK
 PRIORITIES = {0: 0x1F1F1F1F, 1: 0x1F1F1F1F, 2: 0x1F1F1F00, 3: 0x1F1F1F00, 7: 0x1F1F0000}  # others: four fields
-LEASED = ("INTMSK0", "INTMSKCLR0", "INT2MSKR", "INT2MSKCR")  # what guests read in interrupt entry and exit
+STORED = ("INTPRI", *(f"INT2PRI{k}" for k in range(8)))  # read back what was written
+# Writing 1 to the first sets bits, to the second clears them; the second reads 0.
+PAIRS = {"INTMSK0": "INTMSKCLR0", "INTMSK1": "INTMSKCLR1", "INT2MSKR": "INT2MSKCR", "INTMSK2": "INTMSKCLR2"}
+MASKS = (*PAIRS, *PAIRS.values())
 TMU_BITS = (0, 1, 2, 4, 5, 6)  # TUNI0-5 in INT2B0; bit 3 is TICPI2
 
 
@@ -67,12 +70,17 @@ class Intc(Device):
         self.held = self.held_read = 0  # INTREQ bits remembered, and those read as 1
         self.table: list[SourceRow] = []
         self.rows: list[LeaseRow] = []
+        self.postable: list[PostRow] = [(self.at[n].address, 4, NEVER, 1 << 30) for n in (*STORED, *MASKS)]
+        self.followed: list[EffectRow] = []
+        for n in STORED:
+            self.followed.append((self.at[n].address, -1, -1, self.at[n].address, "store", self.at[n].writable))
         self.changed = True  # the table is to be built
-        pairs = (("INTMSK0", "INTMSKCLR0"), ("INTMSK1", "INTMSKCLR1"), ("INTMSK2", "INTMSKCLR2"))
-        for name, clear in (*pairs, ("INT2MSKR", "INT2MSKCR")):
+        for name, clear in PAIRS.items():
+            for n, how in ((name, "set"), (clear, "clear")):
+                self.followed.append((self.at[n].address, -1, -1, self.at[name].address, how, self.at[name].writable))
             setattr(self, f"write_{name}", lambda t, v, n=name: self._mask(n, self.file.value[n] | v))
             setattr(self, f"write_{clear}", lambda t, v, n=name: self._mask(n, self.file.value[n] & ~v))
-        for name in ("ICR0", "INTPRI", *(f"INT2PRI{k}" for k in range(8))):
+        for name in ("ICR0", *STORED):
             setattr(self, f"write_{name}", lambda t, v, n=name: self._mask(n, v))
 
     def _mask(self, name: str, value: int) -> None:
@@ -175,11 +183,18 @@ class Intc(Device):
         return table
 
     def leases(self) -> list[LeaseRow]:
-        """The mask registers: guests read them back after each write. Others are seldom read."""
+        """Masks and priorities: guests read them back after each write."""
         if not self.rows:
             value = self.file.value
-            self.rows = [(self.at[n].address, 4, NEVER, [(0, value[n], 0, 0)]) for n in LEASED]
+            self.rows = [(self.at[n].address, 4, NEVER, [(0, value[n], 0, 0)]) for n in (*STORED, *MASKS)]
         return self.rows
+
+    def posts(self) -> list[PostRow]:
+        """Writes that change the table only: the CPU node asks for it before the next line rises."""
+        return self.postable
+
+    def effects(self) -> list[EffectRow]:
+        return self.followed
 
     def state(self) -> dict[str, Any]:
         lines = sorted(k for k, v in self.level.items() if v)
