@@ -11,6 +11,7 @@ when the nodes cannot make up the machine.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -46,6 +47,7 @@ from guests.build import artefact
 from guests.stages import BuildError
 from launch.supervise import NodeFailure, Supervisor
 
+FOLDER = 75  # bytes; the system takes 107 for a socket, and a node's name may have 31
 POLL = 30  # ms between looks at the children
 PATIENCE = 30.0  # seconds for a started node to say hello and be ready
 BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
@@ -100,11 +102,18 @@ class Session:
 
     def _bind(self) -> str:
         wanted = self.topology.run.control
+        folder = self.supervisor.folder
+        if len(os.fsencode(folder)) > FOLDER:
+            raise TopologyError(f"folder {folder} is too long for sockets: set TMPDIR to a shorter path")
         if not wanted:
             tcp = self.topology.run.transport == "tcp"
-            wanted = "tcp://127.0.0.1:*" if tcp else f"ipc://{self.supervisor.folder}/control"
+            wanted = "tcp://127.0.0.1:*" if tcp else f"ipc://{folder}/control"
         if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
             raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
+        if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
+            raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
+            if len(os.fsencode(self.supervisor.folder)) > FOLDER:
+                raise TopologyError(f"folder {self.supervisor.folder} is too long for sockets: set TMPDIR to a shorter path")
         try:
             self.router.bind(wanted)
         except zmq.ZMQError as error:
