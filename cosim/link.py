@@ -42,8 +42,9 @@ def configure(socket: Any) -> Any:
 class Link:
     """DEALER to the launcher's control endpoint. ``receive`` raises Stopped and LinkError."""
 
-    def __init__(self, context: Any, endpoint: str, name: str) -> None:
+    def __init__(self, context: Any, endpoint: str, name: str, launcher: int = 0) -> None:
         self.name = name
+        self.launcher = launcher  # pid of the launcher whose child this process is, 0 when started by hand
         self.endpoint = endpoint
         self.socket = configure(context.socket(zmq.DEALER))
         self.socket.identity = name.encode()
@@ -85,6 +86,8 @@ class Link:
 
     def check(self) -> None:
         """Raises LinkError when the launcher is gone."""
+        if self.launcher and os.getppid() != self.launcher:
+            raise LinkError(f"the launcher of {self.name}, process {self.launcher}, is gone")
         while self._monitor.poll(0):
             if recv_monitor_message(self._monitor)["event"] == zmq.EVENT_DISCONNECTED:
                 raise LinkError(f"the launcher at {self.endpoint} is gone, or cut the connection of {self.name}")

@@ -1,6 +1,6 @@
 """A node as a process: says hello, makes its component, serves the CPU node's messages until told to stop.
 
-    python -m cosim.node ROLE NAME ENDPOINT
+    python -m cosim.node ROLE NAME ENDPOINT [PID of the launcher that starts it]
 
 Started by the launcher with this argument vector, or by hand as ``cosim node ROLE --connect ENDPOINT``.
 """
@@ -63,11 +63,11 @@ def _answer(link: Link, data: Any, raw: bytes) -> None:
             link.receive(POLL)
 
 
-def main(role: str, name: str, endpoint: str) -> int:
+def main(role: str, name: str, endpoint: str, launcher: int = 0) -> int:
     """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed, 130 Ctrl-C."""
     context = zmq.Context()
     try:
-        link = Link(context, endpoint, name)
+        link = Link(context, endpoint, name, launcher)
     except zmq.ZMQError as error:
         context.destroy(linger=0)
         print(f"cosim node {name}: {endpoint!r}: {error}; expected ipc://PATH or tcp://127.0.0.1:PORT", file=sys.stderr)
@@ -119,4 +119,4 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4]))
+    sys.exit(main(*sys.argv[1:4], *map(int, sys.argv[4:])))

@@ -110,10 +110,6 @@ class Session:
             wanted = "tcp://127.0.0.1:*" if tcp else f"ipc://{folder}/control"
         if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
             raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
-        if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
-            raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
-            if len(os.fsencode(self.supervisor.folder)) > FOLDER:
-                raise TopologyError(f"folder {self.supervisor.folder} is too long for sockets: set TMPDIR to a shorter path")
         try:
             self.router.bind(wanted)
         except zmq.ZMQError as error:
@@ -235,7 +231,8 @@ class Session:
             self.supervisor.check()
         except NodeFailure:
             # What it said before it ended may still be on its way, and says more.
-            while self.router.poll(POLL):
+            end = time.monotonic() + 0.1
+            while self.router.poll(POLL) and time.monotonic() < end:
                 identity, raw = self.router.recv_multipart()
                 self._take(identity.decode(errors="replace"), raw)
             raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,7 +119,7 @@ class Supervisor:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with stderr.open("wb") as file:
-                argv = [sys.executable, "-m", "cosim.node", role, name, endpoint]
+                argv = [sys.executable, "-m", "cosim.node", role, name, endpoint, str(os.getpid())]
                 process = subprocess.Popen(argv, stderr=file, env=environment)
             child = Child(name, process, stderr, process.pid)
             self.children[name] = child
@@ -206,3 +207,4 @@ class Supervisor:
         assert self._guard.stdin is not None
         self._guard.stdin.close()
         self._guard.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)  # the guard has, unless somebody ended it

@@ -118,16 +118,14 @@ class Running:
                         self.known[line[line.index("cosim.node") + 2]] = child
         return self.known
 
-    def wait_for_nodes(self, names: set[str], running: bool = True) -> dict[str, psutil.Process]:
-        """Wait until the nodes are there and, with ``running``, the CPU has started on the guest."""
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.process.communicate()
-            nodes = self.nodes()
-            if names <= set(nodes) and (not running or nodes["cpu"].cpu_times().user > 0.7):
-                return nodes
+    def wait_for(self, path: Path, text: bytes) -> dict[str, psutil.Process]:
+        """Wait until a file holds a text, the recorded console of a guest, say; the nodes."""
+        end = time.monotonic() + 60
+        while not (path.exists() and text in path.read_bytes()):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"{path.name} never held {text!r}: {self.end(1)}")
             time.sleep(0.02)
-        raise AssertionError(f"only {sorted(self.nodes())} were started")
+        return self.nodes()
 
     def signal(self, number: int, group: bool = False) -> None:
         """Send a signal to the launcher, or to it and its nodes as a terminal does."""

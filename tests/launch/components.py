@@ -71,10 +71,13 @@ class Exiting(Tmu):
 
 
 class Stuck(Tmu):
-    """Promises the same tick again and again."""
+    """When its promise is due, it promises the same tick again."""
 
-    def promise(self) -> Any:
-        return (self.now, []) if self.now > 800_000 else super().promise()
+    def handle(self, t: int, body: Any) -> Any:
+        answer = super().handle(t, body)
+        if isinstance(body, Advance) and t > 800_000:
+            answer.next, answer.plan = t, []
+        return answer
 
 
 class Slow(Tmu):
