@@ -22,11 +22,13 @@ Changes = list[tuple[int, int]]  # (tick, bit mask of the device's lines from th
 Segments = list[tuple[int, int, int, int]]  # (from_tick, value, step_ticks, step)
 LeaseRow = tuple[int, int, int, Segments]  # (address, size, expires, segments)
 PostRow = tuple[int, int, int, int]  # (address, size, quiet until tick, credits)
-# What a posted write does at once, applied by the CPU node: (address, value that it is about or -1 any, line levels
-# then or -1 as before, address of a leased register that it changes, how, which bits of the value do). How: "store"
-# that register reads them, "set" or "clear" them in it, "end" its lease ends. Where an address has rows, only the
-# values they name may be posted.
+# What a posted write does at once, applied by the CPU node: (address, value that it is about or -1 any, lines that
+# fall, a bit mask, address of a leased register that it changes, how, which bits of the value do). How: "store" that
+# register reads them, "set" or "clear" them in it, "end" its lease ends. Where an address has rows, only the values
+# they name may be posted.
 EffectRow = tuple[int, int, int, int, str, int]
+# A call that changes nothing but the caller's R0: (entry, R4 or -1 any other, charge in ticks or -1 trap, R0).
+CallRow = tuple[int, int, int, int]
 SourceRow = tuple[str, int, int, int]  # (line, INTEVT, level 0..15, order among equals: least first)
 
 
@@ -225,6 +227,7 @@ class Directive(Body):
     charge_path: str = ""  # name of the path in the cost table
     idle: tuple[int, int] = (-1, 0)  # lease of the idle call: (charge, highest IMASK it holds for); charge -1: none
     deliver: int = 0  # INTEVT of the interrupt that the vCPU enters with this; 0: none
+    calls: list[CallRow] | None = None  # lease of calls, until the next one; None: as before
     more: bool = False  # at start: ask again, images come in pieces
 
 

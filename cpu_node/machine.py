@@ -84,6 +84,7 @@ class Machine:
         self.slice_ticks = 100_000
         self.looked = 0.0
         self.idle_lease = (-1, 0)
+        self.calls: dict[tuple[int, int], tuple[int, int]] = {}
         self.last_input: dict[str, int] = {}
         self.armed: Target | None = None
         self.matched = -1
@@ -143,7 +144,7 @@ class Machine:
         target.post(tick, body)
         if not target.promise.post(body.address, body.size):
             self._drop_leases(target)
-        for _, _, lines, changed, how, mask in effects:
+        for _, _, falls, changed, how, mask in effects:
             self.core.drop_leases(changed, changed)
             old = target.constant.pop(changed, None)
             if how != "end" and old is not None:
@@ -151,8 +152,7 @@ class Machine:
                 new = bits if how == "store" else old | bits if how == "set" else old & ~bits
                 target.constant[changed] = new
                 self.core.add_leases([(changed, body.size, NEVER, [(0, new, 0, 0)])])
-            if lines >= 0:
-                self._levels(target, tick, lines)
+            self._levels(target, tick, target.levels & ~falls)
         if target is self.intc:
             self._arbitrate()
         self.core.limit(target.promise.quiet)
@@ -171,7 +171,13 @@ class Machine:
             target.promise.outstanding = 0
             got = target.collect()
             if got is not None:
-                self._renew(target, *got)
+                tick, answer = got
+                if answer.lines != target.levels:
+                    raise ClockError(
+                        f"{target.name}: the posted write of tick {tick} left its lines at {answer.lines:#x}; it had said "
+                        f"{target.levels:#x}. A write that moves lines may be posted only with its effect"
+                    )
+                self._renew(target, tick, answer)
 
     def _renew(self, target: Target, tick: int, answer: Answer) -> None:
         target.promise.renew(tick, answer)
@@ -282,8 +288,8 @@ class Machine:
         self._table_known()
         if cause != "interrupt":  # those are in the digest as accepted
             self.event("trap", tick, CAUSE[cause], number)
-        if cause == "call" and number == IDLE and self._idle_here():
-            return
+        if cause == "call" and self.leased and (self._idle_here() if number == IDLE else self._answer_here(number)):
+            return None
         trap = Trap(cause, number, level, core.state_bytes(), bool(core.sleeping), self._pending())
         d = self.hypervisor.call(tick, trap)
         if not isinstance(d, Directive):
@@ -298,6 +304,8 @@ class Machine:
         core.set_vectors(None if d.vectors[0] < 0 else d.vectors[0], *d.vectors[1:])
         self.forward = frozenset(d.forward)
         self.idle_lease = d.idle
+        if d.calls is not None:
+            self.calls = {(entry, r4): (charge, r0) for entry, r4, charge, r0 in d.calls}
         self._account(tick, d.charge, d.charge_path, d.vcpu)
         if d.deliver:
             self.interrupts[LINE.get(d.deliver, hex(d.deliver))] += 1
@@ -312,17 +320,30 @@ class Machine:
         """Answer an idle call by SPUMONE's lease, where it holds: nobody else could run or be woken."""
         charge, highest = self.idle_lease
         core = self.core
-        if not self.leased or charge < 0 or self.best is not None:
+        if charge < 0 or self.best is not None:
             return False
         state = core.state()
         if state["sr"] >> 4 & 15 > highest:
             return False
-        state.update(r0=0, pc=state["pr"])
-        core.set_state_bytes(pack(state))
-        self._account(core.tick, charge, "idle_stay", self.vcpu)
-        core.tick += charge
+        self._return(state, 0, charge, "idle_stay")
         core.sleeping = True
         return True
+
+    def _answer_here(self, number: int) -> bool:
+        """Answer another call by SPUMONE's lease."""
+        state = self.core.state()
+        charge, r0 = self.calls.get((number, state["r4"])) or self.calls.get((number, -1), (-1, 0))
+        if charge < 0:
+            return False
+        self._return(state, r0, charge, f"call {number}")
+        return True
+
+    def _return(self, state: dict[str, int], r0: int, charge: int, path: str) -> None:
+        """From a call of SPUMONE's page."""
+        state.update(r0=r0 & 0xFFFFFFFF, pc=state["pr"])
+        self.core.set_state_bytes(pack(state))
+        self._account(self.core.tick, charge, path, self.vcpu)
+        self.core.tick += charge
 
     def _pending(self) -> list[tuple[int, int]]:
         """Requests behind masks and priorities, (INTEVT, level), the one to be taken first leading."""
@@ -381,7 +402,9 @@ class Machine:
                 return "match", ""
             due = horizon(t.promise for t in self.targets)
             if core.sleeping and min(due, until) >= NEVER and self.best is None and not self.interactive:
-                return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
+                if self._table_known():
+                    return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
+                continue
             limit = min(until, self.next_sync)
             if not core.sleeping:
                 limit = min(limit, core.tick + self.slice_ticks)

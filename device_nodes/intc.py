@@ -73,11 +73,11 @@ class Intc(Device):
         self.postable: list[PostRow] = [(self.at[n].address, 4, NEVER, 1 << 30) for n in (*STORED, *MASKS)]
         self.followed: list[EffectRow] = []
         for n in STORED:
-            self.followed.append((self.at[n].address, -1, -1, self.at[n].address, "store", self.at[n].writable))
+            self.followed.append((self.at[n].address, -1, 0, self.at[n].address, "store", self.at[n].writable))
         self.changed = True  # the table is to be built
         for name, clear in PAIRS.items():
             for n, how in ((name, "set"), (clear, "clear")):
-                self.followed.append((self.at[n].address, -1, -1, self.at[name].address, how, self.at[name].writable))
+                self.followed.append((self.at[n].address, -1, 0, self.at[name].address, how, self.at[name].writable))
             setattr(self, f"write_{name}", lambda t, v, n=name: self._mask(n, self.file.value[n] | v))
             setattr(self, f"write_{clear}", lambda t, v, n=name: self._mask(n, self.file.value[n] & ~v))
         for name in ("ICR0", *STORED):

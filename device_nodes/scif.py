@@ -18,7 +18,7 @@ from typing import Any
 
 from cosim import NEVER, PERIPHERAL_DIVIDER
 from cosim.device import Device, DeviceError, Host
-from cosim.messages import Arm, Body, Changes, Input, LeaseRow, PostRow
+from cosim.messages import Arm, Body, Changes, EffectRow, Input, LeaseRow, PostRow
 from cosim.registers import Register
 from device_nodes.hostport import check_spec, open_port
 
@@ -324,10 +324,12 @@ class Scif(Device):
         return NEVER, plan
 
     def leases(self) -> list[LeaseRow]:
-        """SCR, FSR and LSR, which drivers read in each interrupt; FSR up to TEND."""
+        """SCR, FSR, TFDR and LSR, which drivers read in each interrupt; FSR up to TEND."""
         flags, fsr = self.flags, self.fsr()
         status, errors = [(0, fsr, 0, 0)], [(0, flags >> 9 & 1, 0, 0)]
         done = self.sending[-1][2] if self.sending else NEVER
+        filled = [(0, self.queued(), 0, 0)]
+        filled += [(start, len(self.sending) - k - 1, 0, 0) for k, (_, start, _) in enumerate(self.sending) if k]
         for tick, bits in self.foreseen:
             if bits & OVERRUN:
                 errors.append((tick, ORER, 0, 0))
@@ -339,8 +341,12 @@ class Scif(Device):
         return [
             (self.base + 8, 2, NEVER, [(0, self.file.value["SCR"], 0, 0)]),
             (self.base + 0x10, 2, done, status),
+            (self.base + 0x1C, 2, NEVER, filled),
             (self.base + 0x28, 2, NEVER, errors),
         ]
+
+    def effects(self) -> list[EffectRow]:
+        return [(self.base + 0xC, -1, 0, self.base + 0x1C, "end", 0)]
 
     def posts(self) -> list[PostRow]:
         """FTDR, which only puts TDFE off; FSR where it can clear nothing that a line or lease shows."""
@@ -348,7 +354,8 @@ class Scif(Device):
         waiting = self.queued()
         # While the shift register is busy and the FIFO stays below its trigger, FSR reads the same.
         credits = max(self.tx_trigger - waiting, 0) if self.sending and self.flags & TDFE else 0
-        rows: list[PostRow] = [(self.base + 0xC, 1, quiet, credits)]
+        # A planned rise of TXI that it puts off is asked about when due; it brings none forward.
+        rows: list[PostRow] = [(self.base + 0xC, 1, NEVER, credits)]
         if not self.file.value["SCR"] & TIE and not self.flags & (ER | BRK | RDF | DR):
             for tick, bits in self.foreseen:
                 if bits & (ER | BRK | RDF | DR):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cosim import NEVER, PERIPHERAL_DIVIDER
 from cosim.device import Device
-from cosim.messages import Changes, LeaseRow, PostRow
+from cosim.messages import Changes, EffectRow, LeaseRow, PostRow
 from cosim.registers import Register
 
 UNF, UNIE = 0x100, 0x20
@@ -43,6 +43,10 @@ class Channel:
     def underflow(self) -> int:
         """Tick of the next underflow: the count after the one that reaches 0."""
         return (self.since // self.period + self.count + 1) * self.period if self.running else NEVER
+
+    def again(self, under: int) -> int:
+        """Tick of the underflow after the one at ``under``."""
+        return under + (self.tcor + 1) * self.period
 
     def advance(self, t: int) -> None:
         """Count up to tick t."""
@@ -148,7 +152,7 @@ class Tmu(Device):
             for c in self.channels[3 * b : 3 * b + 3]:
                 if c.running:
                     period, under = c.period, c.underflow()
-                    again = under + (c.tcor + 1) * period  # TCNT is leased until its second underflow
+                    again = c.again(under)  # TCNT is leased until its second underflow
                     aligned = c.since - c.since % period
                     counts = [(aligned, c.count, period, -1), (under, c.tcor, period, -1)]
                     rows.append((c.address + 4, 4, again, counts))
@@ -159,12 +163,34 @@ class Tmu(Device):
         return rows
 
     def posts(self) -> list[PostRow]:
-        """TCNT and TCOR of channels that stand: they move no line, and no lease covers them."""
+        """What a timer driver writes in its interrupt: acknowledge, stop, and load a channel that stands."""
         quiet = self.plan[0][0] if self.plan else NEVER
         rows: list[PostRow] = []
         for c in self.channels:
             if not c.started:
                 rows += [(c.address, 4, quiet, UNCOUNTED), (c.address + 4, 4, quiet, UNCOUNTED)]
+                rows.append((c.address + 8, 2, NEVER, UNCOUNTED))
+            elif c.running:
+                under = c.underflow()
+                rows.append((c.address + 8, 2, under if c.tcr & UNF else c.again(under), UNCOUNTED))
+        rows += [(base + 4, 1, NEVER, UNCOUNTED) for base in BLOCKS]
+        return rows
+
+    def effects(self) -> list[EffectRow]:
+        """Of TCR: UNF cleared with UNIE as it is or off, the clock the same. Of TSTR: one channel stopped."""
+        rows: list[EffectRow] = []
+        for n, c in enumerate(self.channels):
+            tcr, select = c.address + 8, c.tcr & 7
+            if c.running or not c.started:
+                values = {select, c.tcr & ~UNF} if c.started else {select, select | UNIE}
+                rows += [(tcr, value, 1 << n, tcr, "end", 0) for value in sorted(values)]
+            if c.started:
+                base = BLOCKS[n // 3] + 4
+                value = self._tstr(n // 3) & ~(1 << n % 3)
+                rows += [(base, value, 0, base, "store", 7), (base, value, 0, tcr, "end", 0)]
+                rows.append((base, value, 0, c.address + 4, "end", 0))
+        for b, base in enumerate(BLOCKS):
+            rows.append((base + 4, self._tstr(b), 0, base + 4, "store", 7))
         return rows
 
     def state(self) -> dict[str, object]:

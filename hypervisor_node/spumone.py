@@ -21,7 +21,7 @@ from typing import Any
 
 from cosim.device import Device, DeviceError
 from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
-from cosim.messages import Body, Directive, Trap
+from cosim.messages import Body, CallRow, Directive, Trap
 from cosim.sh7780 import INTEVT, LINE, mask_writes, source_codes
 from cosim.state import STATE_NAMES, pack, unpack
 from hypervisor_node.paths import charge
@@ -100,6 +100,7 @@ class Spumone(Device):
         self.running: Vcpu | None = None
         self.fpu_owner: Vcpu | None = None
         self.switches = self.held = 0
+        self.leased_for: object = None  # whose calls, under which routing table, the CPU node has a lease of
         self.reported: set[int] = set()
 
     def _image(self, name: str, guest: dict[str, Any]) -> Image:
@@ -191,6 +192,8 @@ class Spumone(Device):
         owners = {self.owner[code].name for code in codes if code in self.owner}
         if owners - {caller.name}:
             return EPERM
+        if all(self.owner.get(code) is (caller if on else None) for code in codes):
+            return 0  # as it is already
         for code in codes:
             if on:
                 self.owner[code] = caller
@@ -198,6 +201,16 @@ class Spumone(Device):
                 self.owner.pop(code, None)
         self.event(t, 1, intevt, on & 1, caller.index)
         return 0
+
+    def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
+        """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""
+        route, query = ENTRIES.index("route"), ENTRIES.index("query")
+        rows: list[CallRow] = [(route, -1, charge("route"), EINVAL)]
+        for code in LINE:
+            refused = any(self.owner.get(c, caller) is not caller for c in source_codes(code))
+            rows.append((route, code, charge("route") if refused else -1, EPERM if refused else 0))
+        rows += [(query, what, charge("query"), self._query(0, caller, what, 0)) for what in range(CEILING + 1)]
+        return rows
 
     def _query(self, t: int, caller: Vcpu, what: int, _: int) -> int:
         answers = {VERSION: ABI_VERSION, SELF: caller.index, GUESTS: len(self.vcpus), PRIORITY: caller.priority,
@@ -268,6 +281,10 @@ class Spumone(Device):
 
     def _directive(self, vcpu: Vcpu, cost: int, path: str) -> Directive:
         d = Directive(cost, vcpu.name, sleep=vcpu.waiting, charge_path=path)
+        key = (vcpu.index, tuple(owner.index for owner in self.owner.values()), tuple(self.owner))
+        if key != self.leased_for:
+            self.leased_for = key
+            d.calls = self._leased_calls(vcpu)
         others = [other for other in self.vcpus if other is not vcpu]
         d.vectors = (vcpu.base, charge("exception"), charge("exception"), charge("interrupt"))
         d.forward = sorted(code for code, owner in self.owner.items() if owner is vcpu) if vcpu.base >= 0 else []

@@ -1,7 +1,8 @@
 """What devices promise holds, for any sequence of accesses: leases, planned line changes, posted writes.
 
-Three copies of a device hear the same accesses. ``asked`` is spoken to only when it must be; ``twin`` is
-brought forward to every tick at which anything could happen. A lease is asked against a Read of a deep copy.
+A device behind the CPU node's machine, spoken to only when it must be and hearing posted writes as late as
+it may, is compared with a twin that hears every access at once; what it tells of the time after an answer is
+compared with copies of it that are asked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 from cosim import NEVER
 from cosim.device import Device
 from cosim.messages import Advance, Answer, Input, Read, Write
+from cosim.target import Inproc
+from cpu_node import make_core
+from cpu_node.machine import Machine
 from device_nodes.scif import Scif
 from device_nodes.tmu import Tmu
 
@@ -81,102 +85,86 @@ def check_interval(device: Device, answer: Answer, now: int, until: int) -> None
                 assert value == true, f"lease of {address:#x} at {t}"
 
 
+class Late(Inproc):
+    """A target that hears posted writes as late as it may. ``fresh``: its answer, None once time has passed."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(device, device.ROLE)
+        self.queue: list[tuple[int, Write]] = []
+        self.fresh: tuple[int, Answer] | None = None
+
+    def _call(self, t: int, body: Any) -> Any:
+        assert not self.queue
+        answer = super()._call(t, body)
+        self.fresh = (t, answer)
+        return answer
+
+    def post(self, t: int, body: Any) -> None:
+        self.queue.append((t, body))
+        self.fresh = None
+
+    def collect(self) -> tuple[int, Answer] | None:
+        got = None
+        for t, body in self.queue:
+            got = t, self.component.handle(t, body)
+        self.queue.clear()
+        return got
+
+
 Step = tuple[int, str, int, int]  # (ticks to wait, kind, register index or count, value)
 
 
 def play(device: Device, steps: list[Step], names: list[str]) -> None:
-    """Run steps with leases and posted writes as the CPU node does, checking against an unleased twin."""
+    """Run steps through the CPU node's own machine, with leases and posted writes, against an unleased twin."""
     at = {row.name: row for row in device.registers}
-    twin = clone(device)  # hears every access at once, and is moved along in between
-    now = 0
-    answer = device.handle(0, Advance())
+    twin = clone(device)  # hears every access at once
+    target, core = Late(device), make_core("python")
+    machine = Machine(core, [target], lambda: None)
+    levels = machine._levels
+
+    def checked(changing: Any, tick: int, mask: int) -> None:
+        if tick >= twin.now:
+            assert clone(twin).handle(tick, Advance()).lines == mask, f"lines at {tick}"
+        levels(changing, tick, mask)
+
+    machine._levels = checked
+    machine.start([], 0) if "images" in Machine.start.__code__.co_varnames else machine.start()
     twin.handle(0, Advance())
-    held: list[tuple[int, Write]] = []  # posted, not yet delivered
-    quiet, seen, leases_live, posts = NEVER, {}, True, {(a, n): [q, c] for a, n, q, c in answer.posts}
-
-    def deliver() -> None:
-        nonlocal answer, quiet, leases_live, posts
-        for t, body in held:
-            answer = device.handle(t, body)
-        if held:
-            leases_live, posts = True, {(a, n): [q, c] for a, n, q, c in answer.posts}
-        held.clear()
-        quiet = NEVER
-
-    def ask(t: int, body: Any) -> Answer:
-        nonlocal answer, leases_live, posts
-        deliver()
-        answer = device.handle(t, body)
-        leases_live, posts = True, {(a, n): [q, c] for a, n, q, c in answer.posts}
-        return answer
-
-    def move(t: int) -> None:
-        """Time passes to t: planned changes are applied, promises kept, posted writes delivered when due."""
-        nonlocal now
-        while True:
-            due = min(answer.next, quiet, answer.plan[0][0] if answer.plan else NEVER)
-            if due > t:
-                break
-            if held:
-                deliver()
-            elif answer.plan and answer.plan[0][0] == due:
-                tick, level = answer.plan.pop(0)
-                answer.lines = level
-                assert clone(twin).handle(tick, Advance()).lines == level
-            else:
-                ask(due, Advance())
-        now = t
-
     unrolled = [
         step
         for wait, kind, index, value in steps
         for step in ([(wait, "read", index, 0)] + [(30, "read", index, 0)] * value if kind == "drain" else [])
         or [(wait, kind, index, value)]
     ]
+    now = 0
     for wait, kind, index, value in unrolled:
-        move(now + wait)
+        now += wait
+        target.fresh = None
+        machine.settle(now)
+        core.tick = core.unit_tick = now
         row = at[names[index % len(names)]]
         if kind == "read":
             true = twin.handle(now, Read(row.address, row.size, [])).value
-            got = leased(answer, now, row.address, row.size) if leases_live else None
-            if got is None:
-                got = ask(now, Read(row.address, row.size, list(seen.items()))).value
-                seen.clear()
-            else:
-                seen[row.address] = seen.get(row.address, 0) | got
-            assert got == true, f"{row.name} at {now}"
+            assert core.bus_read(row.address, row.size) == true, f"{row.name} at {now}"
         elif kind == "write":
-            body = Write(row.address, row.size, value & (1 << 8 * row.size) - 1, list(seen.items()))
-            seen.clear()
-            expected = twin.handle(now, Write(row.address, row.size, body.value, [])).lines
-            rule = posts.get((row.address, row.size))
-            effects = [e for e in answer.effects if e[0] == row.address]
-            said = [e for e in effects if e[1] in (-1, body.value)]
-            if rule is not None and now < rule[0] and bool(said) == bool(effects):
-                held.append((now, body))
-                quiet = min(quiet, rule[0])
-                rule[1] -= 1
-                leases_live = leases_live and rule[1] >= 0
-                for _, _, falls, changed, how, mask in said:
-                    answer.lines &= ~falls
-                    answer.leases = [lease for lease in answer.leases if lease[0] != changed]
-                    if how == "store":
-                        answer.leases.append((changed, row.size, NEVER, [(0, body.value & mask, 0, 0)]))
-                assert expected == answer.lines, f"posted write of {row.name} at {now} moved a line"
-            else:
-                assert ask(now, body).lines == expected
+            value &= (1 << 8 * row.size) - 1
+            lines = twin.handle(now, Write(row.address, row.size, value, [])).lines
+            core.bus_write(row.address, row.size, value)
+            assert target.levels == lines, f"lines after {row.name} was written at {now}"
         else:  # characters that arrive from now on, `index` of them, a few ticks apart
-            entries, tick = [], max(now, device.arrivals[-1][0] if device.arrivals else 0)
+            entries, tick = [], max(now, twin.arrivals[-1][0] if twin.arrivals else 0)
             for k in range(index % 20):
                 tick += value % 60_000
                 entries.append((tick, 65 + k | (0x100, 0x200, 0x400, 0)[value % 4] * (k == value % 5)))
-            assert ask(now, Input(entries)).lines == twin.handle(now, Input(entries)).lines
-        if not held:
-            check_interval(device, answer, now, now + REACH)
-    move(now + 1_000_000)
-    deliver()
-    a, b = device.handle(now, Advance()), twin.handle(now, Advance())
-    assert a.lines == b.lines
+            lines = twin.handle(now, Input(entries)).lines
+            machine.input(device.name, entries)
+            assert target.levels == lines
+        if target.fresh is not None:
+            check_interval(device, target.fresh[1], now, now + REACH)
+    now += 1_000_000
+    machine.settle(now)
+    machine._collect(target)
+    assert device.handle(now, Advance()).lines == twin.handle(now, Advance()).lines == target.levels
     assert device.final().digest == twin.final().digest
 
 

@@ -359,11 +359,12 @@ def test_a_posted_character_leaves_leases_alone_while_the_fifo_is_below_its_trig
     assert lease == (0xFFE00010, 2, 3 * CHARACTER, [(0, TDFE, 0, 0)])
 
 
-def test_a_posted_character_is_quiet_until_the_first_planned_change():
+def test_a_posted_character_brings_no_line_change_forward():
     d = send(port(scr=TE | TIE), b"x" * 12, 0)
     clear(d, TDFE)
     quiet = {address: q for address, _, q, _ in d.answer.posts}
-    assert quiet == {0xFFE0000C: 3 * CHARACTER}  # and FSR is waited for: it may drop TXI
+    assert quiet == {0xFFE0000C: NEVER}  # and FSR is waited for: it may drop TXI
+    assert d.answer.plan[0][0] == 3 * CHARACTER  # put off by a character: asked about when due
 
 
 def test_status_is_not_posted_when_it_may_clear_what_was_received():

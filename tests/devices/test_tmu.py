@@ -173,16 +173,24 @@ def test_a_running_tcnt_is_leased_until_its_second_underflow(tmu):
     assert lease[3] == [(0, 10, 48, -1), (11 * 48, 20, 48, -1)]
 
 
-def test_an_access_to_a_running_channel_is_waited_for(tmu):
+def test_count_and_reload_of_a_running_channel_are_waited_for(tmu):
     started(tmu, 10, 20)
     posted = {row[0] for row in tmu.answer.posts}
-    assert not posted & {0xFFD80004, 0xFFD80008, 0xFFD8000C, 0xFFD80010}
+    assert not posted & {0xFFD80008, 0xFFD8000C}
     assert {0xFFD80014, 0xFFD80018} <= posted  # channel 1 stands
 
 
-def test_a_posted_write_has_effect_before_the_first_planned_change_only(tmu):
+def test_an_acknowledgement_is_posted_until_the_underflow_after(tmu):
+    started(tmu, 10, 20)  # TCOR 20, first underflow after 11 counts
+    assert (0xFFD80010, 2, (11 + 21) * 48, 1 << 30) in [(*row[:3], 1 << 30) for row in tmu.answer.posts]
+    values = {row[1]: row[2] for row in tmu.answer.effects if row[0] == 0xFFD80010}
+    assert values == {0x00: 1, 0x20: 1}  # UNIE off or on: TUNI0 falls; a start, another clock are waited for
+
+
+def test_stopping_a_channel_is_posted_and_starting_one_is_not(tmu):
     started(tmu, 10, 20)
-    assert {row[2] for row in tmu.answer.posts} == {11 * 48}
+    values = {row[1] for row in tmu.answer.effects if row[0] == 0xFFD80004}
+    assert values == {0, 1}
 
 
 def test_time_does_not_go_back(tmu):
