@@ -84,6 +84,12 @@ class Promise:
         rule[1] -= 1
         return rule[1] >= 0
 
+    def supersede(self) -> None:
+        """A question is put after the posted writes: its answer is theirs too."""
+        self.outstanding = 0
+        self.posted = False
+        self.quiet = NEVER
+
     def take_planned(self, t: int) -> list[tuple[int, int]]:
         """Planned changes at or before t, removed from the plan, in tick order."""
         taken = []

@@ -24,6 +24,7 @@ from cosim.messages import (
     Read,
     SourceRow,
     Write,
+    Writes,
 )
 from cosim.registers import Register, RegisterFile, map_digest
 
@@ -130,14 +131,16 @@ class Device:
         if t < self.now:
             raise DeviceError(f"{self.name}: {type(body).__name__} at tick {t}, but it stands at {self.now}")
         value = 0
-        if isinstance(body, (Read, Write)):
-            self.advance(t)
-            self.now = t
-            self.seen(body.seen)
-            if isinstance(body, Read):
-                value = self.file.read(t, body.address, body.size)
-            else:
-                self.file.write(t, body.address, body.size, body.value)
+        if isinstance(body, Read):
+            self._catch_up(t, body.seen)
+            value = self.file.read(t, body.address, body.size)
+        elif isinstance(body, Write):
+            self._catch_up(t, body.seen)
+            self.file.write(t, body.address, body.size, body.value)
+        elif isinstance(body, Writes):
+            for tick, address, size, written, seen in body.entries:
+                self._catch_up(tick, seen)
+                self.file.write(tick, address, size, written)
         elif isinstance(body, Advance):
             self.advance(t)
             self.now = t
@@ -148,6 +151,12 @@ class Device:
         else:
             return self.extra(t, body)
         return self.answer(value)
+
+    def _catch_up(self, t: int, seen: list[tuple[int, int]]) -> None:
+        self.advance(t)
+        self.now = t
+        if seen:
+            self.seen(seen)
 
     def answer(self, value: int = 0) -> Answer:
         """Value, levels and a new promise."""

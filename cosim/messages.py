@@ -157,12 +157,18 @@ class Read(Body):
 
 
 class Write(Body):
-    """MMIO write at t. The answer to a posted write is not waited for."""
+    """MMIO write at t."""
 
     address: int
     size: int
     value: int
     seen: list[tuple[int, int]]
+
+
+class Writes(Body):
+    """Posted writes, each with its own tick, in order; one answer, that of the last. t is the last one's."""
+
+    entries: list[tuple[int, int, int, int, list[tuple[int, int]]]]  # (tick, address, size, value, seen)
 
 
 class Advance(Body):
@@ -269,6 +275,7 @@ TABLE: tuple[tuple[int, type[Body], int], ...] = (
     (40, Directive, 1),
     (41, Finish, 1),
     (42, Final, 1),
+    (43, Writes, 1),
 )
 KIND = {body: number for number, body, _ in TABLE}
 BODY = {number: body for number, body, _ in TABLE}
@@ -330,7 +337,7 @@ extension, is refused before it is built. RAM images and long lists go in pieces
 | between | launcher and each node | CPU node and each of its targets |
 | types | ROUTER at the launcher, DEALER at the node | PAIR, PAIR |
 | binds | launcher | target, at the endpoint that Welcome names |
-| identity | the node's name, set before connecting | none |
+| identity | the node's name, `@`, and what makes it unique; set before connecting | none |
 | addresses | `ipc://PATH`, `tcp://127.0.0.1:PORT` | the same; an endpoint ending in `:*` leaves the port to the node |
 
 Set on each socket: MAXMSGSIZE twice the cap (a frame above the cap gets an error, one above this is cut off), LINGER

@@ -68,8 +68,6 @@ def page(title: str, rows: tuple[Register, ...]) -> str:
     out = [f"# {title}", "", "Generated from the device's table; do not edit.", ""]
     out += ["| register | address | bytes | reset | writable bits | |", "|---|---|---|---|---|---|"]
     for r in rows:
-        digits = 2 * r.size
-        out.append(
-            f"| {r.name} | 0x{r.address:08x} | {r.size} | 0x{r.reset:0{digits}x} | 0x{r.writable:0{digits}x} | {r.text} |"
-        )
+        reset, writable = (f"0x{value:0{2 * r.size}x}" for value in (r.reset, r.writable))
+        out.append(f"| {r.name} | 0x{r.address:08x} | {r.size} | {reset} | {writable} | {r.text} |")
     return "\n".join(out) + "\n"

@@ -10,7 +10,9 @@ import zmq
 
 from cosim import wire
 from cosim.clock import Promise
-from cosim.messages import Answer, Body
+from cosim.messages import Answer, Body, Write, Writes
+
+BATCH = 8  # posted writes in one message at most
 
 
 class TargetError(Exception):
@@ -28,30 +30,58 @@ class Target:
         self.posted = 0
         self.messages = 0
         self.constant: dict[int, int] = {}  # leased registers that posted writes change in a known way
+        self.buffer: list[tuple[int, int, int, int, list[tuple[int, int]]]] = []  # posted writes kept back
         self.waited = 0.0  # seconds of wall time until its answers were in
 
     def call(self, t: int, body: Body) -> Any:
-        """Ask and wait for the answer."""
+        """Ask and wait for the answer, which is that of the posted writes before it too."""
         kind = type(body).__name__
         self.round_trips[kind] = self.round_trips.get(kind, 0) + 1
+        self.flush()
         began = time.perf_counter()
         answer = self._call(t, body)
         self.waited += time.perf_counter() - began
         return answer
 
-    def _call(self, t: int, body: Body) -> Any:
-        raise NotImplementedError
+    def post(self, t: int, write: Write) -> None:
+        """A write that is not waited for: sent with the next ones, or when something is asked."""
+        self.posted += 1
+        self.buffer.append((t, write.address, write.size, write.value, write.seen))
+        if len(self.buffer) >= BATCH:
+            self.flush()
 
     def send(self, t: int, body: Body) -> None:
-        """Send without waiting; the protocol has no answer to it."""
-        raise NotImplementedError
-
-    def post(self, t: int, body: Body) -> None:
-        """Send a posted write; its answer is taken by collect."""
-        raise NotImplementedError
+        """Send without waiting, after the posted writes; the protocol has no answer to it."""
+        self.flush()
+        self._send(t, body)
 
     def collect(self) -> tuple[int, Answer] | None:
         """Tick and answer of the last posted write, after all of them are in; None if none is out."""
+        self.flush()
+        began = time.perf_counter()
+        got = self._collect()
+        self.waited += time.perf_counter() - began
+        if got is not None and not isinstance(got[1], Answer):
+            raise TargetError(f"{self.name} at tick {got[0]}: {type(got[1]).__name__} to a write; expected Answer")
+        return got
+
+    def flush(self) -> None:
+        """Send the posted writes that are kept back."""
+        if self.buffer:
+            t, entries = self.buffer[-1][0], self.buffer
+            self.buffer = []
+            self._post(t, Writes(entries))
+
+    def _call(self, t: int, body: Body) -> Any:
+        raise NotImplementedError
+
+    def _send(self, t: int, body: Body) -> None:
+        raise NotImplementedError
+
+    def _post(self, t: int, body: Writes) -> None:
+        raise NotImplementedError
+
+    def _collect(self) -> tuple[int, Any] | None:
         raise NotImplementedError
 
 
@@ -71,22 +101,22 @@ class Inproc(Target):
     def __init__(self, component: Any, role: str) -> None:
         super().__init__(component.name, role, list(component.line_names), list(component.regions))
         self.component = component
-        self._posted: tuple[int, Answer] | None = None
+        self._posted: tuple[int, Any] | None = None
 
     def _call(self, t: int, body: Body) -> Any:
         self.messages += 1
-        return self.component.handle(t, body)
+        earlier, self._posted = self._posted, None
+        return merged(earlier[1] if earlier else None, self.component.handle(t, body))
 
-    def send(self, t: int, body: Body) -> None:
+    def _send(self, t: int, body: Body) -> None:
         self.messages += 1
         self.component.handle(t, body)
 
-    def post(self, t: int, body: Body) -> None:
-        self.posted += 1
+    def _post(self, t: int, body: Writes) -> None:
         self.messages += 1
         self._posted = (t, merged(self._posted[1] if self._posted else None, self.component.handle(t, body)))
 
-    def collect(self) -> tuple[int, Answer] | None:
+    def _collect(self) -> tuple[int, Any] | None:
         posted, self._posted = self._posted, None
         return posted
 
@@ -105,11 +135,11 @@ class Remote(Target):
     ) -> None:
         super().__init__(name, role, lines, regions)
         self.socket, self.waiting = socket, waiting
+        self.socket.rcvtimeo = 50  # ms between looks at the launcher
         self.seq = 0
-        self._out = 0
-        self._last = (0, 0)  # seq and tick of the last posted write
+        self._out: tuple[int, int] | None = None  # seq and tick of the last posted write
 
-    def _receive(self, seq: int, t: int, what: str) -> Body:
+    def _receive(self, seq: int, t: int, what: str) -> Any:
         earlier: Body | None = None  # answers to posted writes that this one supersedes
         while True:
             if not self.socket.poll(50):
@@ -131,26 +161,19 @@ class Remote(Target):
         self.socket.send(wire.encode(body, t, self.seq))
 
     def _call(self, t: int, body: Body) -> Any:
+        self._out = None
         self._send(t, body)
         return self._receive(self.seq, t, type(body).__name__)
 
-    def send(self, t: int, body: Body) -> None:
+    def _post(self, t: int, body: Writes) -> None:
         self._send(t, body)
+        self._out = (self.seq, t)
 
-    def post(self, t: int, body: Body) -> None:
-        self.posted += 1
-        self._send(t, body)
-        self._out += 1
-        self._last = (self.seq, t)
-
-    def collect(self) -> tuple[int, Answer] | None:
-        if not self._out:
+    def _collect(self) -> tuple[int, Any] | None:
+        if self._out is None:
             return None
+        seq, t = self._out
+        self._out = None
         if not self.socket.poll(0):
             self.round_trips["posted"] = self.round_trips.get("posted", 0) + 1
-        seq, t = self._last
-        answer = self._receive(seq, t, "posted write")
-        self._out = 0
-        if not isinstance(answer, Answer):
-            raise TargetError(f"{self.name} at tick {t}: {type(answer).__name__} to a posted write; expected Answer")
-        return t, answer
+        return t, self._receive(seq, t, "posted write")

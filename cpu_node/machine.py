@@ -117,7 +117,6 @@ class Machine:
         target = self._target(address)
         if target is None:
             return 0
-        self._collect(target)
         answer = self._ask(target, tick, Read(address, size, self._seen(target)))
         return answer.value
 
@@ -134,7 +133,6 @@ class Machine:
         if self.leased and target.promise.may_post(tick, address, size, value):
             self._post(target, tick, body)
             return
-        self._collect(target)
         self._ask(target, tick, body)
 
     def _post(self, target: Target, tick: int, body: Write) -> None:
@@ -160,6 +158,7 @@ class Machine:
     def _ask(self, target: Target, tick: int, body: Any) -> Answer:
         if target is self.intc:
             self._send_lines()
+        target.promise.supersede()
         answer = target.call(tick, body)
         if not isinstance(answer, Answer):
             raise ClockError(f"{target.name} at tick {tick}: {type(answer).__name__}; expected Answer")
@@ -174,8 +173,8 @@ class Machine:
                 tick, answer = got
                 if answer.lines != target.levels:
                     raise ClockError(
-                        f"{target.name}: the posted write of tick {tick} left its lines at {answer.lines:#x}; it had said "
-                        f"{target.levels:#x}. A write that moves lines may be posted only with its effect"
+                        f"{target.name}: the posted write of tick {tick} left its lines at {answer.lines:#x}; it had "
+                        f"said {target.levels:#x}. A write that moves lines may be posted only with its effect"
                     )
                 self._renew(target, tick, answer)
 
@@ -290,6 +289,8 @@ class Machine:
             self.event("trap", tick, CAUSE[cause], number)
         if cause == "call" and self.leased and (self._idle_here() if number == IDLE else self._answer_here(number)):
             return None
+        for target in self.targets:
+            target.flush()  # they work while SPUMONE does
         trap = Trap(cause, number, level, core.state_bytes(), bool(core.sleeping), self._pending())
         d = self.hypervisor.call(tick, trap)
         if not isinstance(d, Directive):
@@ -461,7 +462,6 @@ class Machine:
         self.next_sync += SYNC
 
     def _catch_up(self, target: Target) -> None:
-        self._collect(target)
         self._ask(target, self.core.tick, Advance())
 
     # From outside, between runs -----------------------------------------------------------------------------
@@ -469,7 +469,6 @@ class Machine:
     def input(self, target_name: str, entries: list[tuple[int, int]]) -> None:
         """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
         target = self._named(target_name)
-        self._collect(target)
         self.journal += [(tick, target_name, byte) for tick, byte in entries]
         self.last_input[target_name] = entries[-1][0]
         self._ask(target, self.core.tick, Input(entries))
@@ -483,7 +482,6 @@ class Machine:
         """Watch a serial device's output; an empty pattern disarms."""
         self.armed = self._named(target_name) if pattern else None
         self.matched = -1
-        self._collect(self._named(target_name))
         self._ask(self._named(target_name), self.core.tick, Arm(pattern))
 
     def observe(self, kind: str, **what: Any) -> None:
@@ -511,7 +509,7 @@ class Machine:
         core, finals = self.core, {}
         self._send_lines()
         for target in self.targets:
-            self._collect(target)
+            target.promise.supersede()
             finals[target.name] = target.call(core.tick, Finish())
             if not isinstance(finals[target.name], Final):
                 raise ClockError(f"{target.name} at tick {core.tick}: no Final to Finish")

@@ -17,7 +17,6 @@ CCN = {"pteh": 0x00, "ttb": 0x08, "tea": 0x0C, "mmucr": 0x10, "tra": 0x20, "expe
 CONTROL = ("ssr", "spc", "gbr", "dbr")
 BANK0 = tuple(f"r{n}_bank" for n in range(8))
 SYSTEM = ("pr", "mach", "macl")
-FPU = (*(f"fr{n}" for n in range(16)), *(f"fr{n}" for n in range(16)))
 
 CURRENT = """
     mov.l   1f,r15              ! address of the running vCPU's pointer
@@ -86,7 +85,7 @@ def _restore() -> str:
 
 
 SAVE, RESTORE = _save(), _restore()
-SAVE_FPU = "\n".join(["frchg", *("fmov.s fr%d,@-r15" % (n % 16) for n in range(16)), "frchg"]
+SAVE_FPU = "\n".join(["frchg", *(f"fmov.s fr{n},@-r15" for n in range(16)), "frchg"]
                      + [f"fmov.s fr{n},@-r15" for n in range(16)]
                      + ["sts.l fpscr,@-r15", "sts.l fpul,@-r15"]) + "\n"  # fmt: skip
 RESTORE_FPU = "\n".join(["lds.l @r15+,fpul", "lds.l @r15+,fpscr"]
