@@ -47,7 +47,7 @@ class Link:
         self.launcher = launcher  # pid of the launcher whose child this process is, 0 when started by hand
         self.endpoint = endpoint
         self.socket = configure(context.socket(zmq.DEALER))
-        self.socket.identity = name.encode()
+        self.socket.identity = f"{name}@{os.getpid()}".encode()  # unique: two of one name both get an answer
         self._monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self.socket.connect(endpoint)
         self.progress = 0

@@ -15,6 +15,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ class Session:
         self.seq = 0
         self.running = False  # between Go and Paused: the CPU node answers questions between slices
         self.paused: Paused | None = None
+        self.address: dict[str, bytes] = {}  # node -> identity of its socket, once it was accepted
         self.ready: dict[str, Ready] = {}
         self.typed: list[tuple[str, bytes]] = []  # by a host while the CPU stood
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
@@ -226,7 +228,7 @@ class Session:
                 if not self.router.poll(0):
                     break
                 identity, raw = self.router.recv_multipart()
-                self._take(identity.decode(errors="replace"), raw)
+                self._take(identity, raw)
         try:
             self.supervisor.check()
         except NodeFailure:
@@ -234,24 +236,26 @@ class Session:
             end = time.monotonic() + 0.1
             while self.router.poll(POLL) and time.monotonic() < end:
                 identity, raw = self.router.recv_multipart()
-                self._take(identity.decode(errors="replace"), raw)
+                self._take(identity, raw)
             raise
         self.watcher.waiting(self)
 
-    def _take(self, name: str, raw: bytes) -> None:
+    def _take(self, identity: bytes, raw: bytes) -> None:
+        name = identity.decode(errors="replace").partition("@")[0]
+        theirs = self.address.get(name)
         try:
             frame = wire.decode(raw)
         except wire.WireError as error:
-            self._refuse(name, f"{error}")
-            if name in self.supervisor.children:
+            self._refuse(name, identity, f"{error}")
+            if name in self.supervisor.children and theirs in (None, identity):
                 raise NodeFailure(name, str(error)) from None
             return
         body = frame.body
-        if isinstance(body, Hello):
-            self._hello(name, body)
-            return
         child = self.supervisor.children.get(name)
-        if child is None:
+        if isinstance(body, Hello):
+            self._hello(name, identity, body)
+            return
+        if child is None or theirs not in (None, identity):
             return
         if frame.t:
             self.tick = max(self.tick, frame.t)
@@ -259,6 +263,8 @@ class Session:
             self.supervisor.beat(child, body.progress)
         elif isinstance(body, Ready):
             self._check_ready(name, body)
+            if child.progress < 0:
+                self.supervisor.beat(child, 0)  # from here on it is to make progress
             self.ready[name] = body
         elif isinstance(body, Output):
             self.watcher.output(self.ports.get(body.node, body.node), body.data)
@@ -286,16 +292,19 @@ class Session:
         if name != self.cpu and not local:
             raise NodeFailure(name, f"is ready at {ready.endpoint!r}; expected ipc://PATH or tcp://127.0.0.1:PORT")
 
-    def _hello(self, name: str, hello: Hello) -> None:
+    def _hello(self, name: str, identity: bytes, hello: Hello) -> None:
         child, node = self.supervisor.children.get(name), self.topology.nodes.get(name)
         if child is None or node is None:
-            self._refuse(name, f"this run has no place for a node {name!r}")
+            self._refuse(name, identity, f"this run has no place for a node {name!r}")
             return
         if child.process is not None and hello.pid != child.process.pid:
-            self._refuse(name, f'this run starts {name} itself; give it placement = "external" to start it by hand')
+            self._refuse(name, identity, f'this run starts {name} itself; by hand it takes placement = "external"')
+            return
+        if name in self.address:
+            self._refuse(name, identity, f"this run has its node {name} already, process {child.pid}")
             return
         if hello.role != node["role"]:
-            self._refuse(name, f"role {hello.role}; the topology has {name} as {node['role']}")
+            self._refuse(name, identity, f"role {hello.role}; the topology has {name} as {node['role']}")
             return
         reason = ""
         registers = component_class(node["role"]).map_digest()
@@ -306,29 +315,26 @@ class Session:
                 f"register map {hello.registers} of {hello.role}; this side has {registers}: install the same release"
             )
         if reason:
-            self._refuse(name, reason)
+            self._refuse(name, identity, reason)
             raise NodeFailure(name, f"refused: {reason}")
         child.introduced(hello.pid)
+        self.address[name] = identity
         endpoint = ""
         if name != self.cpu:
             tcp = self.topology.run.transport == "tcp"
             endpoint = "tcp://127.0.0.1:*" if tcp else f"ipc://{self.supervisor.folder}/{name}"
         self._send(name, Welcome(self.supervisor.folder.name, self._config(name), endpoint))
 
-    def _refuse(self, name: str, reason: str) -> None:
+    def _refuse(self, name: str, identity: bytes, reason: str) -> None:
         self.watcher.note(f"refused node {name}: {reason}")
-        try:
-            self._send(name, Refuse(reason))
-        except zmq.ZMQError:
-            pass  # it is gone already
+        with suppress(zmq.ZMQError):  # it is gone already
+            self.router.send_multipart([identity, wire.encode(Refuse(reason))])
 
     def _send(self, name: str, body: Body) -> None:
         self.seq += 1
         try:
-            self.router.send_multipart([name.encode(), wire.encode(body, self.tick, self.seq)])
+            self.router.send_multipart([self.address[name], wire.encode(body, self.tick, self.seq)])
         except zmq.ZMQError as error:
-            if name not in self.supervisor.children:
-                raise
             raise NodeFailure(name, f"cannot be reached: {error}") from None
 
     def _wait_paused(self) -> Paused:
@@ -340,10 +346,9 @@ class Session:
     def close(self, patience: float = 2.0) -> None:
         """Stop all nodes, which have ``patience`` seconds for it, and remove what the run left."""
         for name in list(self.supervisor.children):
-            try:
-                self._send(name, Stop())
-            except (NodeFailure, zmq.ZMQError):
-                pass
+            if name in self.address:
+                with suppress(NodeFailure):
+                    self._send(name, Stop())
         self.router.close(linger=200)
         self.supervisor.close(patience)
         self.context.destroy(linger=200)

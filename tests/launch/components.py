@@ -70,7 +70,7 @@ class Exiting(Tmu):
         return super().handle(t, body)
 
 
-class Stuck(Tmu):
+class Stuck(Scif):
     """When its promise is due, it promises the same tick again."""
 
     def handle(self, t: int, body: Any) -> Any:

@@ -76,9 +76,9 @@ class TestDeath:
         assert outcome.last.startswith("cosim: node cpg: RuntimeError: no crystal")
 
     def test_a_node_that_promises_nothing_new(self, rtos, inside):
-        outcome = run("run", RTOS, "--set", f"tmu.component={COMPONENTS}Stuck")
+        outcome = run("run", RTOS, "--set", f"scif0.component={COMPONENTS}Stuck")
         assert outcome.code == 3
-        assert "node cpu: tmu at tick " in outcome.last and "time would stand still" in outcome.last
+        assert "node cpu: scif0 at tick " in outcome.last and "time would stand still" in outcome.last
 
 
 class TestHang:
