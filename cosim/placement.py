@@ -16,6 +16,7 @@ ROLES: dict[str, str] = {
     "scif": "device_nodes.scif:Scif",
     "cpg": "device_nodes.cpg:Cpg",
     "bsc": "device_nodes.bsc:Bsc",
+    "device": "cosim.device:Device",  # somebody's own: its component says which
 }
 
 

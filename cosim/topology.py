@@ -34,7 +34,7 @@ class Run(msgspec.Struct, forbid_unknown_fields=True):
     transport: str = "ipc"  # ipc | tcp, of the data sockets
     control: str = ""  # endpoint at which nodes report; "" makes one
     leases: bool = True  # registers, masks and SPUMONE's idle decision read locally
-    quantum: str | int = "10ms"  # a host's input waits at most this long
+    quantum: str | int = "10ms"  # with somebody at a console the CPU looks for input this often, in virtual time
 
 
 class Machine(msgspec.Struct, forbid_unknown_fields=True):
@@ -125,7 +125,8 @@ def check(raw: dict[str, Any], path: Path) -> Topology:
     for key, allowed in (("placement", ("process", "inproc")), ("transport", ("ipc", "tcp"))):
         if getattr(run, key) not in allowed:
             raise TopologyError(f"[run] {key} = {getattr(run, key)!r}: expected {' or '.join(allowed)}")
-    ticks(run.quantum, "[run] quantum")
+    if ticks(run.quantum, "[run] quantum") < 1:
+        raise TopologyError(f"[run] quantum = {run.quantum!r}: expected at least one tick")
     _check_nodes(topology)
     _check_guests(topology)
     return topology

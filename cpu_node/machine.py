@@ -53,7 +53,7 @@ class Machine:
 
     def __init__(self, core: Any, targets: list[Target], look: Callable[[], None], leased: bool = True) -> None:
         self.core, self.look, self.leased = core, look, leased
-        self.interactive = False  # somebody may still type
+        self.quantum = 0  # ticks between looks for typed input; 0: nobody can type
         self.targets = sorted(targets, key=lambda target: target.name)
         self.hypervisor = next((t for t in targets if t.role == "hypervisor"), None)
         self.intc = next((t for t in targets if t.role == "intc"), None)
@@ -82,7 +82,7 @@ class Machine:
         self.charges: Counter[str] = Counter()
         self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
         self.slice_ticks = 100_000
-        self.looked = 0.0
+        self.looked, self.next_look = 0.0, NEVER
         self.idle_lease = (-1, 0)
         self.calls: dict[tuple[int, int], tuple[int, int]] = {}
         self.last_input: dict[str, int] = {}
@@ -391,9 +391,10 @@ class Machine:
         core = self.core
         while True:
             self.settle(core.tick)
-            if time.monotonic() - self.looked > SLICE:
+            if time.monotonic() - self.looked > SLICE or core.tick >= self.next_look:
                 self.look()
                 self.looked = time.monotonic()
+                self.next_look = grid_after(core.tick + 1, self.quantum) if self.quantum else NEVER
             if core.tick >= self.next_sync:
                 self._sync()
                 continue
@@ -402,11 +403,11 @@ class Machine:
             if armed and self.matched >= 0 and core.tick >= grid_after(self.matched, SYNC):
                 return "match", ""
             due = horizon(t.promise for t in self.targets)
-            if core.sleeping and min(due, until) >= NEVER and self.best is None and not self.interactive:
+            if core.sleeping and min(due, until) >= NEVER and self.best is None and not self.quantum:
                 if self._table_known():
                     return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
                 continue
-            limit = min(until, self.next_sync)
+            limit = min(until, self.next_sync, self.next_look)
             if not core.sleeping:
                 limit = min(limit, core.tick + self.slice_ticks)
             began, ran = time.monotonic(), core.instructions

@@ -91,7 +91,7 @@ class CpuNode:
         core.skip_loops = config["skip_loops"]
         targets = [self._target(row, context) for row in start.targets]
         self.machine = Machine(core, targets, self._look, config["leases"])
-        self.machine.interactive = config["interactive"]
+        self.machine.quantum = config["quantum"]
         loads, entry = [], None
         for name, guest in config["guests"].items():  # without a hypervisor: one guest, started here
             path, place = Path(guest["image"]), guest["load"]

@@ -12,6 +12,7 @@ when the nodes cannot make up the machine.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -43,7 +44,7 @@ from cosim.messages import (
     Welcome,
 )
 from cosim.placement import component_class
-from cosim.topology import NODE_KEYS, Topology, TopologyError
+from cosim.topology import NODE_KEYS, Topology, TopologyError, ticks
 from guests.build import artefact
 from guests.stages import BuildError
 from launch.supervise import NodeFailure, Supervisor
@@ -112,6 +113,8 @@ class Session:
             wanted = "tcp://127.0.0.1:*" if tcp else f"ipc://{folder}/control"
         if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
             raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
+        if wanted.startswith("ipc://"):
+            _check_free(Path(wanted.removeprefix("ipc://")))
         try:
             self.router.bind(wanted)
         except zmq.ZMQError as error:
@@ -151,7 +154,9 @@ class Session:
         config["component"] = node["component"]
         hypervisor = self.topology.node_of_role("hypervisor")
         if node["role"] == "cpu":
-            config.update(ram=self.topology.machine.ram, leases=self.topology.run.leases, interactive=self.interactive)
+            run = self.topology.run
+            quantum = ticks(run.quantum) if self.interactive else 0
+            config.update(ram=self.topology.machine.ram, leases=run.leases, quantum=quantum)
             config["guests"] = {} if hypervisor else self.guests
         elif name == hypervisor:
             config["guests"] = self.guests
@@ -352,6 +357,17 @@ class Session:
         self.router.close(linger=200)
         self.supervisor.close(patience)
         self.context.destroy(linger=200)
+
+
+def _check_free(path: Path) -> None:
+    """ZeroMQ takes a path whatever is there. Raises TopologyError for a file, and for a socket in use."""
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise TopologyError(f"[run] control = 'ipc://{path}': this path exists and is no socket; choose another")
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise TopologyError(f"[run] control = 'ipc://{path}' is in use by another run; choose another")
 
 
 def resolve(topology: Topology, name: str) -> dict[str, Any]:
