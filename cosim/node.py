@@ -19,6 +19,7 @@ from cosim.link import Link, LinkError, Stopped, configure
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
 
+EXPECTED = "expected ipc://PATH or tcp://127.0.0.1:PORT"
 POLL = 50  # ms between looks at the launcher when nothing comes
 
 
@@ -65,12 +66,15 @@ def _answer(link: Link, data: Any, raw: bytes) -> None:
 
 def main(role: str, name: str, endpoint: str, launcher: int = 0) -> int:
     """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed, 130 Ctrl-C."""
+    if endpoint.startswith("tcp://") and not endpoint.startswith("tcp://127.0.0.1:"):
+        print(f"cosim node {name}: {endpoint!r}: a node connects to this machine only; {EXPECTED}", file=sys.stderr)
+        return 2
     context = zmq.Context()
     try:
         link = Link(context, endpoint, name, launcher)
     except zmq.ZMQError as error:
         context.destroy(linger=0)
-        print(f"cosim node {name}: {endpoint!r}: {error}; expected ipc://PATH or tcp://127.0.0.1:PORT", file=sys.stderr)
+        print(f"cosim node {name}: {endpoint!r}: {error}; {EXPECTED}", file=sys.stderr)
         return 2
     try:
         return _run(link, context, role, name)
