@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 
 from cosim import wire
-from cosim.device import Device, DeviceError
+from cosim.device import Device, DeviceError, Host
 from cosim.link import Link, LinkError, Stopped, configure
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
@@ -23,11 +23,10 @@ EXPECTED = "expected ipc://PATH or tcp://127.0.0.1:PORT"
 POLL = 50  # ms between looks at the launcher when nothing comes
 
 
-def serve(link: Link, context: Any, component: Device, endpoint: str) -> None:
+def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str) -> None:
     """Answer the CPU node on a PAIR socket bound at ``endpoint`` until the launcher says Stop."""
     data = configure(context.socket(zmq.PAIR))
     data.bind(endpoint)
-    host = component.open_host()
     bound = data.last_endpoint.decode()
     link.send(Ready(bound, list(component.line_names), list(component.regions)))
     poller = zmq.Poller()
@@ -116,9 +115,10 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
         return 0
     try:
         component = kind(name, config)
+        host = component.open_host()
     except DeviceError as error:
         return _failed(link, str(error), 2)
-    serve(link, context, component, welcome.endpoint)
+    serve(link, context, component, host, welcome.endpoint)
     return 0
 
 

@@ -90,6 +90,10 @@ class Topology(msgspec.Struct):
         """Serial port name to node name."""
         return {n["port"] or name: name for name, n in self.nodes.items() if n["role"] == "scif"}
 
+    def stdio(self) -> list[str]:
+        """Nodes whose serial port is standard input and output."""
+        return [name for name, n in self.nodes.items() if n["role"] == "scif" and n["host"] == "stdio"]
+
 
 def ticks(value: str | int, where: str = "time") -> int:
     """Ticks of "2s", "10ms", "20us" or a number. Raises TopologyError."""

@@ -388,7 +388,7 @@ class Machine:
 
     def go(self, until: int, armed: bool = False) -> tuple[str, str]:
         """Run to tick ``until``, or to the grid tick after an armed match. Returns (reason, detail)."""
-        core = self.core
+        core, still = self.core, -1  # tick since which nothing will wake the CPU
         while True:
             self.settle(core.tick)
             if time.monotonic() - self.looked > SLICE or core.tick >= self.next_look:
@@ -404,9 +404,14 @@ class Machine:
                 return "match", ""
             due = horizon(t.promise for t in self.targets)
             if core.sleeping and min(due, until) >= NEVER and self.best is None and not self.quantum:
-                if self._table_known():
+                if not self._table_known():
+                    continue
+                still = core.tick if still < 0 else still
+                # What the serial devices still hold may match an armed pattern, and is sent in that time.
+                if not armed or (self.matched < 0 and core.tick >= still + FLUSH):
                     return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
-                continue
+            else:
+                still = -1
             limit = min(until, self.next_sync, self.next_look)
             if not core.sleeping:
                 limit = min(limit, core.tick + self.slice_ticks)

@@ -60,8 +60,10 @@ class CpuNode:
                 link.beat()
                 if frame is not None:
                     self._take(frame.body, context)
-        except (MachineError, CoreError, ImageError, DeviceError) as error:
+        except (MachineError, CoreError, ImageError) as error:
             link.last_words(f"{error}", 2)
+        except DeviceError as error:
+            link.last_words(f"{error}", 2 if self.machine is None else 3)
         except (ClockError, TargetError) as error:
             link.last_words(f"{error}")
 

@@ -24,8 +24,8 @@ REFRESH = 0.25  # seconds between drawings, and between questions to the CPU nod
 
 
 def make_monitor(topology: Topology, record: Record, plain: bool, quiet_stdout: bool) -> Monitor:
-    """The live screen where standard error is a terminal and ``plain`` is not asked for."""
-    if sys.stderr.isatty() and not plain and os.environ.get("TERM") != "dumb":
+    """The live screen where standard error is a terminal that no serial port has, and ``plain`` is not asked for."""
+    if sys.stderr.isatty() and not plain and not topology.stdio() and os.environ.get("TERM") != "dumb":
         return Screen(topology, record)
     return Plain(topology, record, sys.stderr if quiet_stdout else sys.stdout)
 
@@ -86,6 +86,7 @@ class Plain(Monitor):
         super().__init__(topology, record)
         self.consoles = consoles
         self.partial = {port: b"" for port in topology.ports()}
+        self.shown = {port for port, node in topology.ports().items() if node not in topology.stdio()}
         self._status = time.monotonic()
 
     def __exit__(self, *_: object) -> None:
@@ -100,7 +101,8 @@ class Plain(Monitor):
             self._line(port, line)
 
     def _line(self, port: str, line: bytes) -> None:
-        print(f"{port}| {printable(line)}", file=self.consoles, flush=True)
+        if port in self.shown:
+            print(f"{port}| {printable(line)}", file=self.consoles, flush=True)
 
     def note(self, text: str) -> None:
         print(f"cosim: {text}", file=sys.stderr, flush=True)

@@ -69,7 +69,7 @@ class Record:
     def _error(self, path: Path, error: OSError, lost: str) -> RecordError:
         why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         return RecordError(
-            f"record {path}: {why}; {lost}, what was written before is kept. Free space or choose --record"
+            f"record {path}: {why}; {lost}, what was written before is kept. Free space or choose --record elsewhere"
         )
 
 

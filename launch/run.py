@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[
          record: Record) -> dict[str, Any]:  # fmt: skip
     """Run to the end; the ``cosim.run/1`` object."""
     monitor = make_monitor(topology, record, args.plain, quiet_stdout=args.json == "-")
-    with monitor, Session(topology, monitor, is_interactive(topology)) as session:
+    with monitor, Session(topology, monitor, is_interactive(topology), 2 if args.json == "-" else 1) as session:
         began = time.monotonic()
         session.start()
         started = time.monotonic()

@@ -71,7 +71,9 @@ class Watcher:
 class Session:
     """A run in progress. ``tick``: where the CPU node was last heard of."""
 
-    def __init__(self, topology: Topology, watcher: Watcher | None = None, interactive: bool = False) -> None:
+    def __init__(
+        self, topology: Topology, watcher: Watcher | None = None, interactive: bool = False, stdout: int = 1
+    ) -> None:
         self.topology, self.watcher, self.interactive = topology, watcher or Watcher(), interactive
         self.guests = {name: resolve(topology, name) for name in topology.guests}
         self.tick = 0
@@ -84,6 +86,8 @@ class Session:
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
         self.cpu = topology.node_of_role("cpu") or ""
         self.inproc = topology.run.placement == "inproc"
+        self.stdout = stdout  # descriptor on which a serial port that is standard output writes
+        self.stdio = topology.stdio()
         self.ports = {node: port for port, node in topology.ports().items()}
         self.supervisor = Supervisor()
         self.context = zmq.Context()
@@ -135,7 +139,10 @@ class Session:
                 )
                 self.supervisor.adopt(name)
             else:
-                self.supervisor.start(name, self.topology.nodes[name]["role"], self.endpoint)
+                at_terminal = name in self.stdio or (self.inproc and self.stdio)
+                self.supervisor.start(
+                    name, self.topology.nodes[name]["role"], self.endpoint, self.stdout if at_terminal else -1
+                )
         began = time.monotonic()
         while len(self.ready) < len(local):
             self.pump()

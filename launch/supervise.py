@@ -111,8 +111,12 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.clock, self._looked = 0.0, time.monotonic()
 
-    def start(self, name: str, role: str, endpoint: str) -> Child:
-        """Start a node process. Ctrl-C does not reach it: the launcher ends its nodes."""
+    def start(self, name: str, role: str, endpoint: str, stdio: int = -1) -> Child:
+        """Start a node process. Ctrl-C does not reach it: the launcher ends its nodes.
+
+        What it prints goes to standard error, so that standard output holds what the command gives. One whose
+        serial port is standard input and output gets both, the output on descriptor ``stdio``.
+        """
         stderr = self.folder / f"{name}.err"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parent.parent),
                                                                    os.environ.get("PYTHONPATH", "")])}  # fmt: skip
@@ -120,7 +124,9 @@ class Supervisor:
         try:
             with stderr.open("wb") as file:
                 argv = [sys.executable, "-m", "cosim.node", role, name, endpoint, str(os.getpid())]
-                process = subprocess.Popen(argv, stderr=file, env=environment)
+                stdin = subprocess.DEVNULL if stdio < 0 else None
+                process = subprocess.Popen(argv, stdin=stdin, stdout=2 if stdio < 0 else stdio, stderr=file,
+                                           env=environment)  # fmt: skip
             child = Child(name, process, stderr, process.pid)
             self.children[name] = child
             self._tell_guard(process.pid)
