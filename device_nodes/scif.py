@@ -25,6 +25,8 @@ from device_nodes.hostport import check_spec, open_port
 BASES = (0xFFE00000, 0xFFE10000)
 KINDS = ("ERI", "RXI", "BRI", "TXI")
 TIE, RIE, TE, RE, REIE = 0x80, 0x40, 0x20, 0x10, 0x08
+SCR_BITS = 0xFB
+TXI = 8  # its bit among the lines
 ER, TEND, TDFE, BRK, FER, PER, RDF, DR = 0x80, 0x40, 0x20, 0x10, 0x08, 0x04, 0x02, 0x01
 ORER = 0x01
 OVERRUN = 0x200  # ORER among the bits of FSR, where it is told with them
@@ -53,7 +55,7 @@ class Scif(Device):
         self.registers = (
             r("SMR", base, 2, 0, 0x7B, "6 CHR, 5 PE, 4 OE, 3 STOP, 1:0 CKS"),
             r("BRR", base + 4, 1, 0xFF, 0xFF, "bit rate"),
-            r("SCR", base + 8, 2, 0, 0xFB, "7 TIE, 6 RIE, 5 TE, 4 RE, 3 REIE, 1:0 CKE"),
+            r("SCR", base + 8, 2, 0, SCR_BITS, "7 TIE, 6 RIE, 5 TE, 4 RE, 3 REIE, 1:0 CKE"),
             r("FTDR", base + 0xC, 1, 0xFF, 0, "transmit FIFO, write only"),
             r("FSR", base + 0x10, 2, 0x60, 0, "7 ER, 6 TEND, 5 TDFE, 4 BRK, 3 FER, 2 PER, 1 RDF, 0 DR"),
             r("FRDR", base + 0x14, 1, 0, 0, "receive FIFO, read only"),
@@ -268,7 +270,7 @@ class Scif(Device):
         self._set(t, "BRR", v, 0xFF)
 
     def write_SCR(self, t: int, v: int) -> None:
-        self._set(t, "SCR", v, 0xFB)
+        self._set(t, "SCR", v, SCR_BITS)
 
     def write_FCR(self, t: int, v: int) -> None:
         if v & TFCL:  # the character in the shift register goes out all the same
@@ -346,7 +348,9 @@ class Scif(Device):
         ]
 
     def effects(self) -> list[EffectRow]:
-        return [(self.base + 0xC, -1, 0, self.base + 0x1C, "end", 0)]
+        """FTDR changes TFDR. Of SCR only TIE switched off is posted: TXI falls."""
+        scr, value = self.base + 8, self.file.value["SCR"] & ~TIE
+        return [(self.base + 0xC, -1, 0, self.base + 0x1C, "end", 0), (scr, value, TXI, scr, "store", SCR_BITS)]
 
     def posts(self) -> list[PostRow]:
         """FTDR, which only puts TDFE off; FSR where it can clear nothing that a line or lease shows."""
@@ -355,7 +359,7 @@ class Scif(Device):
         # While the shift register is busy and the FIFO stays below its trigger, FSR reads the same.
         credits = max(self.tx_trigger - waiting, 0) if self.sending and self.flags & TDFE else 0
         # A planned rise of TXI that it puts off is asked about when due; it brings none forward.
-        rows: list[PostRow] = [(self.base + 0xC, 1, NEVER, credits)]
+        rows: list[PostRow] = [(self.base + 0xC, 1, NEVER, credits), (self.base + 8, 2, NEVER, 1 << 20)]
         if not self.file.value["SCR"] & TIE and not self.flags & (ER | BRK | RDF | DR):
             for tick, bits in self.foreseen:
                 if bits & (ER | BRK | RDF | DR):

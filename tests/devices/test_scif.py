@@ -363,8 +363,14 @@ def test_a_posted_character_brings_no_line_change_forward():
     d = send(port(scr=TE | TIE), b"x" * 12, 0)
     clear(d, TDFE)
     quiet = {address: q for address, _, q, _ in d.answer.posts}
-    assert quiet == {0xFFE0000C: NEVER}  # and FSR is waited for: it may drop TXI
+    assert quiet == {0xFFE0000C: NEVER, 0xFFE00008: NEVER}  # and FSR is waited for: it may drop TXI
     assert d.answer.plan[0][0] == 3 * CHARACTER  # put off by a character: asked about when due
+
+
+def test_of_control_only_switching_tie_off_is_posted():
+    d = send(port(scr=TE | RE | TIE), b"x", 0)
+    rows = [row[1:3] for row in d.answer.effects if row[0] == 0xFFE00008]
+    assert rows == [(TE | RE, 0b1000)]  # TXI falls
 
 
 def test_status_is_not_posted_when_it_may_clear_what_was_received():
