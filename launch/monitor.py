@@ -8,6 +8,7 @@ import time
 from collections import deque
 from typing import Any, TextIO
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.layout import Layout
 from rich.live import Live
@@ -167,7 +168,7 @@ class Screen(Monitor):
             f"cosim {self.title or self.topology.path}   {status(self.figures, self.speed, self.mips)}", style="bold"
         )
         layout.split_column(Layout(head, size=1), Layout(name="tables", size=13), Layout(name="consoles"))
-        layout["tables"].split_row(Layout(self._nodes(session), ratio=3), Layout(self._machine(), ratio=2))
+        layout["tables"].split_row(Layout(self._nodes(session)), Layout(self._machine()))
         height = max(4, self.console.height - 16)
         panels = []
         for port, lines in self.lines.items():
@@ -177,8 +178,12 @@ class Screen(Monitor):
             layout["consoles"].split_row(*panels)
         self.live.update(layout, refresh=True)
 
+    def finished(self, session: Session, figures: dict[str, Any]) -> None:
+        self.figures = figures
+        self.draw(session)
+
     def _nodes(self, session: Session) -> Table:
-        table = Table(title=None, expand=True, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
         for column in ("node", "pid", "CPU %", "MB", "messages/s", "clock %"):
             table.add_column(column, justify="left" if column == "node" else "right", no_wrap=True)
         now = time.monotonic()
@@ -200,7 +205,7 @@ class Screen(Monitor):
         return table
 
     def _machine(self) -> Group:
-        vcpus = Table(expand=True, pad_edge=False)
+        vcpus = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
         for column in ("vCPU", "time %", "asleep %", "switches", "interrupts"):
             vcpus.add_column(column, justify="left" if column == "vCPU" else "right", no_wrap=True)
         total = max(1, self.figures["ticks"])

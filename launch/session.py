@@ -64,6 +64,9 @@ class Watcher:
     def waiting(self, session: Session) -> None:
         """Called some thirty times a second; may draw, and may call ``session.ask``."""
 
+    def finished(self, session: Session, figures: dict[str, Any]) -> None:
+        """The run is over; figures of the whole."""
+
     def note(self, text: str) -> None:
         """Something a person should know."""
 
@@ -229,7 +232,9 @@ class Session:
 
     def finish(self) -> dict[str, Any]:
         """Final figures and digest."""
-        return self.command("finish")
+        figures = self.command("finish")
+        self.watcher.finished(self, figures)
+        return figures
 
     # What comes -------------------------------------------------------------------------------------------------
 

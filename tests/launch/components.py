@@ -7,6 +7,8 @@ import time
 from typing import Any
 
 from cosim.messages import Advance
+from cpu_node.node import CpuNode
+from cpu_node.python_core.core import Core
 from device_nodes.bsc import Bsc
 from device_nodes.cpg import Cpg
 from device_nodes.scif import Scif
@@ -105,3 +107,25 @@ class Refusing(Cpg):
 
     def setup(self) -> None:
         raise RuntimeError("no crystal")
+
+
+class WrongShiftCore(Core):
+    """The Python core with one instruction wrong: from 100 ms on, SHLL2 sets the lowest bit."""
+
+    def decode(self, word: int, pc: int, slot: bool) -> Any:
+        name, flags, operation = super().decode(word, pc, slot)
+        if name != "shll2":
+            return name, flags, operation
+        n = word >> 8 & 15
+
+        def wrong() -> None:
+            self.r[n] = self.r[n] << 2 & 0xFFFFFFFF | (self.tick > 40_000_000)
+
+        return name, flags, wrong
+
+
+class WrongShift(CpuNode):
+    """A CPU node that runs it."""
+
+    def make_core(self, kind: str, ram: tuple[int, int]) -> Core:
+        return WrongShiftCore(*ram)

@@ -71,8 +71,8 @@ class TestImages:
         def test_without_the_symbol_of_a_deadline(self, cosim, topology, image, hypervisor):
             image()
             topology.add('deadlines = [{ symbol = "periodic", period = "1ms" }]\n' + hypervisor)
-            self.check(cosim("run", topology.path),
-                       "[guests.rtos]: image.elf: no symbol 'periodic'; is it the right program, and not stripped?")  # fmt: skip
+            expected = "[guests.rtos]: image.elf: no symbol 'periodic'; is it the right program, and not stripped?"
+            self.check(cosim("run", topology.path), expected)
 
     def test_hello(self, cosim, topology, rtos):
         outcome = cosim("run", topology.path, "--until-line", "rtos:running")
@@ -91,9 +91,8 @@ class TestImages:
         topology.replace("hello.elf", "wild.elf")
         outcome = cosim("run", topology.path)
         assert outcome.code == 1
-        assert re.match(
-            r"cosim: guest failed at 0\.0000\d+ s \(tick \d+\), .*guest rtos at tick \d+: .*0x0badf00c", outcome.last
-        )
+        assert outcome.last.startswith("cosim: guest failed at 0.0000")
+        assert re.search(r"guest rtos at tick \d+: .*0x0badf00c", outcome.last)
 
     def test_it_stalls(self, cosim, topology, rtos):
         outcome = cosim("run", topology.path, "--json", "-")
@@ -197,8 +196,10 @@ class TestRecord:
             assert running.gone(0.2)
         assert outcome.code == 3
         said, _, rest = outcome.last.partition("; virtual time ")
-        assert re.fullmatch(rf"cosim: record {tmp_path}/linux.log: the disk is full; \d+ bytes of linux were not written, "
-                            "what was written before is kept. Free space or choose --record elsewhere", said)  # fmt: skip
+        assert said.startswith(f"cosim: record {tmp_path}/linux.log: the disk is full; ")
+        assert said.endswith(
+            " bytes of linux were not written, what was written before is kept. Free space or choose --record elsewhere"
+        )
         assert re.fullmatch(rf"0\.\d+ s \(tick \d+\); log {tmp_path}", rest)
         assert outcome.json["ok"] is False and outcome.json["exit"] == 3
         assert (tmp_path / "rtos.log").exists()

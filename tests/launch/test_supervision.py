@@ -19,6 +19,7 @@ from commands import EXAMPLES, Running, digest, run
 
 SPUMONE, RTOS = EXAMPLES / "spumone.toml", EXAMPLES / "rtos.toml"
 SECOND = 1.6  # a second, and what a busy test machine adds
+UNTIL = ("--until", "60ms")
 COMPONENTS = "tests.launch.components:"
 
 
@@ -146,18 +147,18 @@ def busy(count: int) -> Iterator[None]:
             other.wait()
 
 
+@pytest.fixture(scope="module")
+def plain() -> str:
+    """The digest of an undisturbed run."""
+    return digest(SPUMONE, *UNTIL)
+
+
 class TestSlow:
     """A slow node is never taken for a hung one, and slowness changes no result."""
 
-    UNTIL = ("--until", "60ms")
-
-    @pytest.fixture(scope="class")
-    def plain(self) -> str:
-        return digest(SPUMONE, *self.UNTIL)
-
     @pytest.mark.parametrize("names", [["cpu"], ["intc"], ["scif1", "tmu"]], ids="-".join)
     def test_stopped_nine_tenths_of_the_time(self, rtos, linux, plain, tmp_path, names):
-        with Running("run", SPUMONE, *self.UNTIL, "--json", tmp_path / "j") as running:
+        with Running("run", SPUMONE, *UNTIL, "--json", tmp_path / "j") as running:
             while set(running.nodes()) != {"cpu", "spumone", "intc", "tmu", "scif0", "scif1", "cpg", "bsc"}:
                 time.sleep(0.01)
             time.sleep(0.5)
@@ -167,11 +168,11 @@ class TestSlow:
         assert json.loads((tmp_path / "j").read_text())["digest"] == plain
 
     def test_ten_times_the_work(self, rtos, linux, plain, inside):
-        assert digest(SPUMONE, *self.UNTIL, "--set", f"tmu.component={COMPONENTS}Slow") == plain
+        assert digest(SPUMONE, *UNTIL, "--set", f"tmu.component={COMPONENTS}Slow") == plain
 
     def test_beside_busy_processes(self, rtos, linux, plain):
         with busy(2 * (os.cpu_count() or 1)):
-            assert digest(SPUMONE, *self.UNTIL) == plain
+            assert digest(SPUMONE, *UNTIL) == plain
 
     def test_stopped_as_a_whole(self, running):
         running.signal(signal.SIGSTOP, group=True)
