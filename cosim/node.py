@@ -118,7 +118,10 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
         host = component.open_host()
     except DeviceError as error:
         return _failed(link, str(error), 2)
-    serve(link, context, component, host, welcome.endpoint)
+    try:
+        serve(link, context, component, host, welcome.endpoint)
+    finally:
+        host.close()
     return 0
 
 

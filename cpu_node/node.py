@@ -66,6 +66,9 @@ class CpuNode:
             link.last_words(f"{error}", 2 if self.machine is None else 3)
         except (ClockError, TargetError) as error:
             link.last_words(f"{error}")
+        finally:
+            for _, host in self.hosts:
+                host.close()
 
     def _take(self, body: Body, context: Any) -> None:
         if isinstance(body, Start):
