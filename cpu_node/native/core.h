@@ -67,7 +67,7 @@ enum access { READ, WRITE, FETCH };
 /* Software TLB: one way, per kind of access; host pointer minus virtual address. */
 #define SOFT 1024
 struct soft {
-    uint32_t tag[SOFT]; /* virtual page | 1 when valid */
+    uint32_t tag[SOFT]; /* virtual page | soft_key of the mode it was translated in; 0 invalid */
     uint8_t *host[SOFT];
 };
 
@@ -132,6 +132,7 @@ typedef struct core {
     struct code_page **code; /* per RAM page */
     uint8_t *has_code;       /* per RAM page: stores must look */
     struct soft soft[3];
+    uint32_t soft_key; /* 1 user, 3 privileged: a change of mode needs no flush */
     struct insn *fetch_base; /* decoded page of the current fetch page, or NULL */
     uint32_t fetch_tag; /* virtual page, or NO_PAGE */
     struct insn scratch; /* decoded, but not kept */
@@ -197,7 +198,7 @@ static inline bool in_ram(const core *c, uint32_t paddr) { return paddr - c->ram
 static inline uint32_t load(core *c, uint32_t vaddr, unsigned size)
 {
     unsigned slot = vaddr >> 12 & (SOFT - 1);
-    if (__builtin_expect(c->soft[READ].tag[slot] == ((vaddr & ~0xfffu) | 1) && !(vaddr & (size - 1)), 1)) {
+    if (__builtin_expect(c->soft[READ].tag[slot] == ((vaddr & ~0xfffu) | c->soft_key) && !(vaddr & (size - 1)), 1)) {
         uint8_t *p = c->soft[READ].host[slot] + (vaddr & 0xfff);
         return size == 4 ? *(uint32_t *)p : size == 2 ? *(uint16_t *)p : *p;
     }
@@ -208,7 +209,7 @@ static inline void store(core *c, uint32_t vaddr, unsigned size, uint32_t value)
 {
     unsigned slot = vaddr >> 12 & (SOFT - 1);
     c->effects++;
-    if (__builtin_expect(c->soft[WRITE].tag[slot] == ((vaddr & ~0xfffu) | 1) && !(vaddr & (size - 1)), 1)) {
+    if (__builtin_expect(c->soft[WRITE].tag[slot] == ((vaddr & ~0xfffu) | c->soft_key) && !(vaddr & (size - 1)), 1)) {
         uint8_t *p = c->soft[WRITE].host[slot] + (vaddr & 0xfff);
         if (size == 4)
             *(uint32_t *)p = value;

@@ -18,8 +18,11 @@ void set_sr(core *c, uint32_t v)
         }
     c->sr = v;
     c->t = v & 1;
-    if ((old ^ v) & SR_MD)
-        mmu_flush(c);
+    if ((old ^ v) & SR_MD) {
+        c->fetch_tag = NO_PAGE;
+        c->effects++;
+    }
+    c->soft_key = v & SR_MD ? 3 : 1;
 }
 
 void set_fpscr(core *c, uint32_t v)

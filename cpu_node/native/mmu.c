@@ -114,7 +114,7 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
     /* Remember whole 4 KB pages of RAM for the fast path. */
     if (whole && !*control && in_ram(c, p) && !c->hook) {
         unsigned slot = v >> 12 & (SOFT - 1);
-        c->soft[kind].tag[slot] = (v & ~0xfffu) | 1;
+        c->soft[kind].tag[slot] = (v & ~0xfffu) | c->soft_key;
         c->soft[kind].host[slot] = c->ram + ((p - c->ram_base) & ~0xfffu);
     }
     return p;

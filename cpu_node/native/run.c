@@ -31,7 +31,7 @@ static const struct insn *fetch_slow(core *c, uint32_t pc)
         c->code[(paddr - c->ram_base) >> 12]->line[(paddr & 0xfff) >> 5] = 1;
     }
     /* 1 KB pages are not cached by page: the next instruction may lie elsewhere. */
-    if (c->soft[FETCH].tag[pc >> 12 & (SOFT - 1)] == ((pc & ~0xfffu) | 1)) {
+    if (c->soft[FETCH].tag[pc >> 12 & (SOFT - 1)] == ((pc & ~0xfffu) | c->soft_key)) {
         c->fetch_tag = pc & ~0xfffu;
         c->fetch_base = c->code[(paddr - c->ram_base) >> 12]->insn;
     }
