@@ -444,9 +444,11 @@ class Machine:
             return self.trap("interrupt", intevt, level)
         self.interrupts[line] += 1
         self._vcpu(self.vcpu)["interrupts"] += 1
-        if self.hypervisor is not None:
-            self.charges["interrupt"] += 1
-        return self.core.accept()
+        if self.hypervisor is None:
+            return self.core.accept()
+        began = self.core.tick
+        self.core.accept()
+        return self._account(began, self.core.tick - began, "interrupt", self.vcpu)
 
     def _observe(self, pc: int, tick: int) -> None:
         for observer in self.latency:

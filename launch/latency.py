@@ -124,7 +124,8 @@ def run_until_match(session: Session, pattern: str) -> None:
     """Run until the armed pattern matches. Raises CheckFailed."""
     paused = session.go(session.command("report")["ticks"] + PATIENCE, armed=True)
     if paused.reason != "match":
-        raise CheckFailed(f"{pattern!r} did not appear within {PATIENCE / TICK_HZ:.0f} s of virtual time: {paused}")
+        why = f"; {paused.detail}" if paused.detail else ""
+        raise CheckFailed(f"{pattern!r} did not appear within {PATIENCE / TICK_HZ:g} s of virtual time{why}")
 
 
 def send(session: Session, rng: random.Random, count: int, tick: int, monitor: Monitor) -> int:

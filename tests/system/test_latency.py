@@ -1,0 +1,131 @@
+"""``cosim latency``: three environments, each sample accounted for."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from whole_machine import EXAMPLES
+
+from launch import latency
+
+
+def cosim(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "launch.cli", "latency", *arguments], cwd=EXAMPLES.parent,
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    done = cosim("--samples", "200", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    value["stderr"] = done.stderr
+    return value  # type: ignore[no-any-return]
+
+
+def test_the_object(result):
+    assert (result["schema"], result["ok"], result["exit"]) == ("cosim.latency/1", True, 0)
+    assert (result["tick_hz"], result["timing"]) == (400_000_000, "fast")
+    assert [row["name"] for row in result["environments"]] == ["alone", "linux", "stress"]
+    assert [row["hypervisor"] for row in result["environments"]] == ["none", "model", "model"]
+    assert set(result["changed_lines"]) == {"linux", "rtos"}
+    assert result["changed_lines"]["linux"] <= 9 and result["changed_lines"]["rtos"] <= 14
+
+
+def test_the_rows(result):
+    for row in result["environments"]:
+        assert row["samples"] == 200
+        assert row["run"]["interrupts"]["RXI0"] == 200
+        assert row["run"]["info"]["scif0"]["received"] == 200
+        assert row["run"]["info"]["scif0"]["overruns"] == 0
+        assert 0 < row["min"] <= row["p50"] <= row["p99"] <= row["p999"] <= row["max"]
+        assert row["min"] <= row["avg"] <= row["max"]
+
+
+def test_a_hypervisor_costs(result):
+    alone, linux, stress = result["environments"]
+    assert alone["avg"] < linux["avg"] and alone["min"] < stress["min"]
+
+
+def test_stress_leaves_linux_no_idle(result):
+    stress = result["environments"][2]
+    assert stress["linux_idle"] < 0.05
+
+
+def test_the_table(result):
+    for text in ("RTOS alone", "RTOS and Linux on SPUMONE", "stress running", "paper", "timing", "modelled, not"):
+        assert text in result["stderr"], text
+
+
+def test_the_same_seed_gives_the_same_samples(result):
+    done = cosim("--samples", "200", "--env", "alone", "--json", "-")
+    [row] = json.loads(done.stdout)["environments"]
+    assert row["digest"] == result["environments"][0]["digest"]
+    done = cosim("--samples", "200", "--env", "alone", "--seed", "2", "--json", "-")
+    [other] = json.loads(done.stdout)["environments"]
+    assert other["digest"] != row["digest"]
+
+
+def test_it_can_be_run_in_process(result):
+    done = cosim("--samples", "200", "--env", "linux", "--set", "run.placement=inproc", "--json", "-")
+    [row] = json.loads(done.stdout)["environments"]
+    assert row["digest"] == result["environments"][1]["digest"]
+
+
+def test_a_lost_character_is_no_measurement(monkeypatch, capfd):
+    """Characters faster than the line can carry overrun the receiver: the counts differ, and that is said."""
+    from launch.cli import main
+
+    def lossy(session, rng: random.Random, count: int, tick: int, monitor) -> int:
+        return latency_send(session, rng, count - 1, tick, monitor) + 1
+
+    latency_send = latency.send
+    monkeypatch.setattr(latency, "send", lossy)
+    assert main(["latency", "--samples", "5", "--env", "alone", "--json", "-"]) == 1
+    out, err = capfd.readouterr()
+    said = "environment alone: 5 characters sent, 4 interrupts, 4 samples; expected all equal"
+    assert said in err.splitlines()[-1]
+    assert json.loads(out)["ok"] is False
+
+
+def test_a_line_that_does_not_come(monkeypatch, capfd):
+    from launch.cli import main
+
+    monkeypatch.setattr(latency, "PATIENCE", 400_000)
+    assert main(["latency", "--samples", "5", "--env", "linux"]) == 1
+    said = "environment linux: 'rtos: ready' did not appear within 0.001 s of virtual time; virtual time 0.0"
+    assert said in capfd.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([5], (5, 5.0, 5, 5, 5, 5)),
+        (list(range(1, 1001)), (1, 500.5, 500, 990, 999, 1000)),
+        ([3, 1, 2], (1, 2.0, 2, 3, 3, 3)),
+    ],
+)
+def test_statistics(samples, expected):
+    row = latency.statistics(samples)
+    assert tuple(row[key] for key in ("min", "avg", "p50", "p99", "p999", "max")) == expected
+    assert row["samples"] == len(samples)
+
+
+def test_idle_share():
+    before = {"vcpus": {"linux": {"ticks": 100, "idle": 90}}}
+    after = {"vcpus": {"linux": {"ticks": 1100, "idle": 140}}}
+    assert latency.idle_share(before, after) == 0.05
+
+
+def test_a_stress_run_with_an_idle_linux_is_refused(monkeypatch, capfd):
+    from launch.cli import main
+
+    monkeypatch.setattr(latency, "STRESS", "echo 'stress: info: [1] dispatching hogs'")
+    assert main(["latency", "--samples", "20", "--env", "stress"]) == 1
+    said = capfd.readouterr().err.splitlines()[-1]
+    assert "environment stress: Linux slept for " in said and "expected under 5 %" in said
