@@ -30,7 +30,7 @@ MODULES = (
     *(Source(f"{kind}1", 0xB80 + 0x20 * k, 2, 16, 4) for k, kind in enumerate(SCIF_KINDS)),
     Source("ITI", 0x560, 2, 8, 5),
 )
-PINS = tuple((f"IRQ{n}", 0x240 + 0x40 * n) for n in range(8))
+PINS = tuple((f"IRQ{n}", 0x200 if n == 7 else 0x240 + 0x40 * n) for n in range(8))  # IRQ7 is the odd one
 
 INTEVT = {**{s.line: s.intevt for s in MODULES}, **dict(PINS)}
 LINE = {intevt: line for line, intevt in INTEVT.items()}
