@@ -54,7 +54,8 @@ def latency(args: argparse.Namespace) -> int:
         try:
             rows.append(measure(name, topology, args))
         except CheckFailed as error:
-            raise CheckFailed(f"environment {name}: {error}") from None
+            error.args = (f"environment {name}: {error}",)
+            raise
     result = {"schema": "cosim.latency/1", "ok": True, "exit": 0, "tick_hz": TICK_HZ, "timing": timing,
               "seed": args.seed, "environments": rows, "changed_lines": count()}  # fmt: skip
     write_json(args.json, result)
