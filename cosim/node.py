@@ -126,4 +126,4 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4], *map(int, sys.argv[4:])))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]) if sys.argv[4:] else 0))

@@ -174,11 +174,12 @@ class TestDigestSees:
 class TestGuests:
     @pytest.mark.parametrize(("topology", "kind"), [(SPUMONE, "spumone"), (RTOS, "bare")])
     def test_a_late_guest_is_seen(self, topology, kind):
-        figures = run(topology, f"rtos.image=guest:rtos/rtos-late-{kind}.elf", until="1200ms")
+        figures = run(topology, f"rtos.image=guest:rtos/rtos-late-{kind}.elf", until="1800ms")
         [row] = figures["deadlines"]
-        assert row["misses"] > 0
-        # Every 50th job takes 11 ms of a period of 10.
-        assert 0.01 * 4e8 <= row["max_late"] < 0.02 * 4e8
+        # Every 50th job takes 11 ms of 10 and loses a timer tick of 5: the third puts a start into the next period.
+        assert row["misses"] >= 1
+        assert row["max_late"] >= row["period_ticks"]
+        assert row["activations"] < 179
 
     @pytest.mark.parametrize(("topology", "kind"), [(SPUMONE, "spumone"), (RTOS, "bare")])
     @pytest.mark.parametrize("core", ["native", "python"])

@@ -82,15 +82,16 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     folder = tmp_path_factory.mktemp("three")
     (folder / "guest.c").write_text(SOURCE)
     cc = build("toolchain")["cc"]
-    text = "[nodes.cpu]\nrole='cpu'\n[nodes.spumone]\nrole='hypervisor'\n[nodes.intc]\nrole='intc'\n[nodes.tmu]\nrole='tmu'\n"
+    roles = {"cpu": "cpu", "spumone": "hypervisor", "intc": "intc", "tmu": "tmu"}
+    text = "".join(f"[nodes.{name}]\nrole='{role}'\n" for name, role in roles.items())
     lines = ["['TUNI0']", "[]", "[]"]
     for k in range(3):
         base = 0x88000000 + k * 0x01000000
-        options = [f"-DGUEST={k}", f"-Wa,--defsym,STACK={base + 0x200000:#x}", f"-Wa,--defsym,TCR={0xFFD80010 + 12 * k:#x}",
-                   f"-Wa,--defsym,COUNTER={base + 0x100000 + 4 * 30:#x}"]  # fmt: skip
+        symbols = {"STACK": base + 0x200000, "TCR": 0xFFD80010 + 12 * k, "COUNTER": base + 0x100000 + 4 * 30}
+        options = [f"-DGUEST={k}", *(f"-Wa,--defsym,{name}={value:#x}" for name, value in symbols.items())]
         elf = folder / f"guest{k}.elf"
         subprocess.run(
-            [cc, "-m4a-nofpu", "-ml", "-O2", "-Wall", "-Werror", "-ffreestanding", "-nostdlib", "-nostartfiles", "-static",
+            [cc, "-m4a-nofpu", "-ml", "-O2", "-Wall", "-Werror", "-ffreestanding", "-nostdlib", "-static",
              "-Wl,--build-id=none,-n", f"-Wl,-Ttext={base:#x}", "-Wl,-e,_start", f"-I{HERE}/include", *options,
              "guest.c", "-o", elf, "-lgcc"], cwd=folder, check=True)  # fmt: skip
         text += (f"[guests.g{k}]\nimage='{elf}'\nmemory=[{base & 0x1FFFFFFF:#x}, 0x01000000]\npriority={k}\n"
