@@ -1,7 +1,7 @@
 """Interrupt sources of the SH7780, once: line, INTEVT code, priority field and mask bit.
 
 The interrupt controller makes its table of it, SPUMONE routes by it. Codes, fields and bits as in Linux's
-setup-sh7780.c. A *source* is what has one priority field: its codes belong to one guest.
+setup-sh7780.c. What one mask bit covers (a module, or a pin) belongs to one guest: SPUMONE masks by it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ INTEVT = {**{s.line: s.intevt for s in MODULES}, **dict(PINS)}
 LINE = {intevt: line for line, intevt in INTEVT.items()}
 
 
-def source_codes(intevt: int) -> tuple[int, ...]:
-    """All INTEVT codes of the source that a code belongs to. Raises KeyError for a code of no line."""
+def module_codes(intevt: int) -> tuple[int, ...]:
+    """All INTEVT codes that one mask bit covers with this one: they belong to one guest. KeyError for no line's code."""
     line = LINE[intevt]
     for source in MODULES:
         if source.line == line:
-            return tuple(s.intevt for s in MODULES if (s.pri, s.shift) == (source.pri, source.shift))
+            return tuple(s.intevt for s in MODULES if s.mask == source.mask)
     return (intevt,)
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from cosim import TICK_HZ
 from cosim.placement import ROLES, component_class
-from cosim.sh7780 import INTEVT
+from cosim.sh7780 import INTEVT, LINE, module_codes
 
 UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
 NODE_KEYS = {"role": "", "placement": "process", "component": ""}
@@ -222,6 +222,12 @@ def _check_guests(topology: Topology) -> None:
             if line in owner:
                 raise TopologyError(f"{where} lines: {line} belongs to guest {owner[line]}; a line has one owner")
             owner[line] = name
+            for code in module_codes(INTEVT[line]):
+                if owner.get(LINE[code], name) != name:
+                    raise TopologyError(
+                        f"{where} lines: {line} has the mask bit of {LINE[code]}, which belongs to guest "
+                        f"{owner[LINE[code]]}; lines of one mask bit have one owner"
+                    )
         for row in guest.latency:
             if row.line not in guest.lines:
                 raise TopologyError(f"{where} latency: line {row.line!r} is not one of this guest's lines")

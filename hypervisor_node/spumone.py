@@ -22,7 +22,7 @@ from typing import Any
 from cosim.device import Device, DeviceError
 from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
 from cosim.messages import Body, CallRow, Directive, Trap
-from cosim.sh7780 import INTEVT, LINE, mask_writes, source_codes
+from cosim.sh7780 import INTEVT, LINE, mask_writes, module_codes
 from cosim.state import STATE_NAMES, pack, unpack
 from hypervisor_node.paths import charge
 
@@ -188,7 +188,7 @@ class Spumone(Device):
     def _route(self, t: int, caller: Vcpu, intevt: int, on: int) -> int:
         if intevt not in LINE:
             return EINVAL
-        codes = source_codes(intevt)
+        codes = module_codes(intevt)
         owners = {self.owner[code].name for code in codes if code in self.owner}
         if owners - {caller.name}:
             return EPERM
@@ -207,7 +207,7 @@ class Spumone(Device):
         route, query = ENTRIES.index("route"), ENTRIES.index("query")
         rows: list[CallRow] = [(route, -1, charge("route"), EINVAL)]
         for code in LINE:
-            refused = any(self.owner.get(c, caller) is not caller for c in source_codes(code))
+            refused = any(self.owner.get(c, caller) is not caller for c in module_codes(code))
             rows.append((route, code, charge("route") if refused else -1, EPERM if refused else 0))
         rows += [(query, what, charge("query"), self._query(0, caller, what, 0)) for what in range(CEILING + 1)]
         return rows

@@ -40,12 +40,12 @@ static void mask(unsigned long imask)
     __asm__ volatile("ldc %0,sr" ::"r"(0x40000000 | imask << 4));
 }
 
-static inline void timer(int channel, unsigned long counts)
+static inline void timer(unsigned long block, unsigned long counts)
 {
-    WORD(0xffd80008 + 12 * channel) = counts;
-    WORD(0xffd8000c + 12 * channel) = counts;
-    HALF(0xffd80010 + 12 * channel) = 0x20;
-    BYTE(0xffd80004) |= 1 << channel;
+    WORD(block + 8) = counts;
+    WORD(block + 12) = counts;
+    HALF(block + 16) = 0x20;
+    BYTE(block + 4) |= 1;
 }
 
 void main(void)
@@ -54,15 +54,17 @@ void main(void)
         REPORT[what] = spm_query(what);
     REPORT[6] = spm_set_vbr(vectors);
     REPORT[7] = spm_route(0x580, 1);
-    REPORT[8] = GUEST ? spm_route(0x5a0, 1) : 0;
+    REPORT[8] = GUEST ? spm_route(0xe00, 1) : 0;
     REPORT[9] = spm_route(0x123, 1);
+    REPORT[11] = spm_route(0x5a0, 1);
     REPORT[10] = ((long (*)(void))0x8ffff090)();
 #if GUEST == 0
-    WORD(0xffd40000) = 0x18100000; /* levels of TUNI0 and TUNI1: 12 and 8 */
-    WORD(0xffd4003c) = 1;
-    timer(0, 33333);
+    WORD(0xffd40000) = 0x18000000; /* levels of TUNI0 and TUNI3: 12 and 8 */
+    WORD(0xffd40004) = 0x10000000;
+    WORD(0xffd4003c) = 3;
+    timer(0xffd80000, 33333);
 #elif GUEST == 1
-    timer(1, 16666);
+    timer(0xffdc0000, 16666);
 #endif
     mask(0);
     for (;;) {
@@ -87,7 +89,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     lines = ["['TUNI0']", "[]", "[]"]
     for k in range(3):
         base = 0x88000000 + k * 0x01000000
-        symbols = {"STACK": base + 0x200000, "TCR": 0xFFD80010 + 12 * k, "COUNTER": base + 0x100000 + 4 * 30}
+        symbols = {"STACK": base + 0x200000, "TCR": (0xFFD80010, 0xFFDC0010, 0)[k], "COUNTER": base + 0x100000 + 4 * 30}
         options = [f"-DGUEST={k}", *(f"-Wa,--defsym,{name}={value:#x}" for name, value in symbols.items())]
         elf = folder / f"guest{k}.elf"
         subprocess.run(
@@ -112,8 +114,10 @@ def test_questions(board, guest):
 
 
 def test_routing(board):
-    """TUNI0 is the first guest's by the table; TUNI1 goes to the first that asks; a code of no line is refused."""
+    """TUNI0 is the first guest's by the table, and so is TUNI1, which has its mask bit; TUNI3 goes to the first that
+    asks; a code of no line is refused."""
     assert [report(board, guest)[7:10] for guest in range(3)] == [(0, 0, -22), (-1, 0, -22), (-1, -1, -22)]
+    assert [report(board, guest)[11] for guest in range(3)] == [0, -1, -1]
 
 
 def test_an_entry_without_a_function(board):
@@ -131,5 +135,5 @@ def test_interrupts_and_waiting(board):
     assert abs(first[31] - first[30]) <= 1 and abs(second[31] - second[30]) <= 1
     assert third[31] > 100_000
     assert board.vcpus["g2"]["ticks"] > 0.97 * 40_000_000
-    assert board.interrupts == {"TUNI0": first[30], "TUNI1": second[30]}
+    assert board.interrupts == {"TUNI0": first[30], "TUNI3": second[30]}
     assert [board.vcpus[f"g{k}"]["interrupts"] for k in range(3)] == [first[30], second[30], 0]
