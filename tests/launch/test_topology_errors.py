@@ -130,6 +130,15 @@ def test_a_line_of_two_guests(cosim, topology):
     )
 
 
+def test_lines_of_one_mask_bit_with_two_owners(cosim, topology):
+    topology.add('lines = ["TUNI3"]' + LINUX + 'lines = ["TUNI4"]' + SPUMONE)
+    expected = (
+        "[guests.linux] lines: TUNI4 has the mask bit of TUNI3, which belongs to guest rtos; "
+        "lines of one mask bit have one owner"
+    )
+    refused(cosim("run", topology.path), expected, topology)
+
+
 def test_no_guest(cosim, topology):
     topology.write(topology.text[: topology.text.index("[guests")])
     refused(cosim("run", topology.path), "{path}: no guest; add a table [guests.NAME] with an image", topology)
