@@ -82,9 +82,11 @@ def conditional_lines(text: str, name: str = "SPUMONE", hash_comments: bool = Fa
     return total
 
 
-def count() -> dict[str, int]:
-    """``{"linux": lines, "rtos": lines}``."""
+def count(ceiling: bool = False) -> dict[str, int]:
+    """``{"linux": lines, "rtos": lines}``; with ``ceiling`` those of the guest linux-ceiling."""
     patches = sorted((HERE / "linux" / "patches").glob("*.patch"))
+    if ceiling:
+        patches += sorted((HERE / "linux" / "optional").glob("*.patch"))
     kinds = {".c", ".h", ".S", ".ld", ".cfg"}
     sources = [p for p in sorted((HERE / "rtos").rglob("*")) if p.suffix in kinds]
     return {
