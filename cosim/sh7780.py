@@ -37,7 +37,7 @@ LINE = {intevt: line for line, intevt in INTEVT.items()}
 
 
 def module_codes(intevt: int) -> tuple[int, ...]:
-    """All INTEVT codes that one mask bit covers with this one: they belong to one guest. KeyError for no line's code."""
+    """All INTEVT codes that one mask bit covers with this one: they belong to one guest. Raises KeyError."""
     line = LINE[intevt]
     for source in MODULES:
         if source.line == line:
