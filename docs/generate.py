@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent / "reference"
 
 def pages() -> Iterator[tuple[str, str]]:
     """(file name, text) of each generated page but those of registers and instructions, which have their own module."""
-    yield "protocol.md", messages.reference() + "\n"
+    yield "protocol.md", messages.reference()
     yield "spumone-paths.md", paths.page()
     yield "topology.md", topology_page()
     yield "commands.md", commands_page()
