@@ -37,18 +37,18 @@ class Host:
     """The host side of a device that has none."""
 
     def filenos(self) -> list[int]:
-        """What to poll for input."""
+        """Descriptors to poll for input; fixed for the life of the host."""
         return []
 
     def read(self) -> bytes:
-        """Bytes typed since the last call."""
+        """Bytes typed since the last call, b"" if none. Also sends on what waits."""
         return b""
 
     def write(self, data: bytes) -> None:
         """Bytes the guest sent. Raises DeviceError when they cannot be kept."""
 
     def close(self) -> None:
-        """End."""
+        """Send on what can be sent at once, and end."""
 
 
 class Device:

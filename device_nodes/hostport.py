@@ -33,20 +33,6 @@ class HostPort(Host):
         self.node, self.where = node, where
         self.dropped = 0  # bytes no client took in time
 
-    def filenos(self) -> list[int]:
-        """Descriptors to poll for input; fixed for the life of the port."""
-        return []
-
-    def read(self) -> bytes:
-        """Bytes typed since the last call, b"" if none. Also sends on what waits."""
-        return b""
-
-    def write(self, data: bytes) -> None:
-        """Take the guest's bytes. Raises DeviceError when they cannot be kept."""
-
-    def close(self) -> None:
-        """Send on what can be sent at once, and end."""
-
 
 class Stream(HostPort):
     """A port with an input and an output descriptor, -1 while there is none."""

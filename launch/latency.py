@@ -69,16 +69,8 @@ def latency(args: argparse.Namespace) -> int:
 
 def measure(name: str, topology: Topology, args: argparse.Namespace) -> dict[str, Any]:
     """Run one environment; its row. Raises CheckFailed."""
-    record = Record(None, list(topology.ports()))
-    try:
-        row = _measure(name, topology, args, record)
-    except BaseException as error:
-        record.close()
-        if record.folder.exists():
-            error.add_note(f"log {record.folder}")
-        raise
-    record.close()
-    return row
+    with Record(None, list(topology.ports())) as record:
+        return _measure(name, topology, args, record)
 
 
 def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Record) -> dict[str, Any]:

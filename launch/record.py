@@ -59,6 +59,14 @@ class Record:
         except OSError as error:
             raise self._error(path, error, f"{name} was not written") from None
 
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close()
+        if error is not None and self.folder.exists():
+            error.add_note(f"log {self.folder}")
+
     def close(self) -> None:
         """Close the consoles' files; a temporary folder in which nothing was written goes."""
         for file in self._files.values():

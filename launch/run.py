@@ -25,15 +25,8 @@ def run(args: argparse.Namespace) -> int:
     until = NEVER if args.until is None else ticks(args.until, "--until")
     armed = parse_until_line(args.until_line, topology)
     check_json(args.json)
-    record = Record(args.record, list(topology.ports()))
-    try:
+    with Record(args.record, list(topology.ports())) as record:
         result = _run(args, topology, until, armed, record)
-    except BaseException as error:
-        record.close()
-        if record.folder.exists():
-            error.add_note(f"log {record.folder}")
-        raise
-    record.close()
     write_json(args.json, result)
     for line in result["reports"]:
         print(f"cosim: {line}", file=sys.stderr)
