@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+KEPT = 200  # addresses without a register that are noted
+
 
 class Register(NamedTuple):
     """One register. address: P4; size in bytes; reset value; bits that a write changes; what it is."""
@@ -53,7 +55,8 @@ class RegisterFile:
     def _row(self, address: int, size: int) -> Register | None:
         row = self.rows.get(address)
         if row is None or row.size != size:
-            self.unknown[address] = self.unknown.get(address, 0) + 1
+            if address in self.unknown or len(self.unknown) < KEPT:
+                self.unknown[address] = self.unknown.get(address, 0) + 1
             return None
         return row
 

@@ -39,6 +39,8 @@ FLUSH = 10 * SYNC  # serial devices are caught up this often, so that consoles s
 SLICE = 0.02  # seconds of wall time between looks at the outside
 TRAP_PAGE = (0x8FFFF000, 0x8FFFFFFF)
 IDLE = 1  # entry of the call page
+KEPT = 200  # reports of guests, and addresses without a device, that are kept one by one
+ELSEWHERE = 1 << 32  # the rest of those addresses
 SPUMONE_PC = TRAP_PAGE[0]  # pc of the writes SPUMONE makes, in the digest
 EVENT = {"line": 1, "accept": 2, "write": 3, "trap": 4, "sync": 5}
 CAUSE = {"start": 0, "call": 1}
@@ -79,6 +81,7 @@ class Machine:
         self.vcpus: dict[str, dict[str, int]] = {}
         self.unmapped: Counter[int] = Counter()
         self.reports: list[str] = []
+        self.report_count = 0
         self.charges: Counter[str] = Counter()
         self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
         self.slice_ticks = 100_000
@@ -109,7 +112,7 @@ class Machine:
         for first, last, target in self.pages.get(address >> 12, ()):
             if first <= address <= last:
                 return target
-        self.unmapped[address] += 1
+        self.unmapped[address if address in self.unmapped or len(self.unmapped) < KEPT else ELSEWHERE] += 1
         return None
 
     def read(self, tick: int, address: int, size: int) -> int:
@@ -314,7 +317,9 @@ class Machine:
         for address, size, value in d.writes:
             self._write(tick, SPUMONE_PC, address, size, value)
         if d.report:
-            self.reports.append(f"tick {tick}: {d.report}")
+            self.report_count += 1
+            if len(self.reports) < KEPT:
+                self.reports.append(f"tick {tick}: {d.report}")
         return None
 
     def _idle_here(self) -> bool:
@@ -549,6 +554,6 @@ class Machine:
             "deadlines": [d.figures() for d in self.deadlines],
             "latency": [o.figures() for o in self.latency],
             "charges": dict(self.charges),
-            "unmapped": {f"0x{a:08x}": n for a, n in sorted(self.unmapped.items())},
-            "reports": list(self.reports),
+            "unmapped": {f"0x{a:08x}" if a != ELSEWHERE else "elsewhere": n for a, n in sorted(self.unmapped.items())},
+            "reports": self.reports + ([f"and {more} more"] if (more := self.report_count - len(self.reports)) else []),
         }

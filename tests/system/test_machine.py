@@ -216,3 +216,12 @@ class TestFigures:
         longer = run(SPUMONE, until="2s")
         trips = longer["round_trips"] - boot["round_trips"]
         assert trips / ((longer["ticks"] - boot["ticks"]) / 4e8) <= 1000
+
+
+def test_what_a_wild_guest_touches_is_kept_within_bounds():
+    board = machine(RTOS)
+    for k in range(1000):
+        assert board.read(0, 0xFE000000 + 4 * k, 4) == 0
+    unmapped = board.figures()["unmapped"]
+    assert len(unmapped) == 201
+    assert unmapped["elsewhere"] == 800
