@@ -19,9 +19,7 @@ from guests.stages import BuildError
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def run(
-    folder: Path, *sets: str, topology: str = "examples/watchdog.toml", until: str = "1300ms"
-) -> dict[str, Any]:
+def run(folder: Path, *sets: str, topology: str = "examples/watchdog.toml", until: str = "1300ms") -> dict[str, Any]:
     try:
         artefact("rtos", "rtos-demo-bare.elf")
     except BuildError as error:
