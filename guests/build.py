@@ -1,6 +1,6 @@
 """Recipes of the guests: what is built from which sources, with which commands (``guests/stages.py`` caches).
 
-    python -m guests.build NAME...        NAME: rtos linux linux-bare linux-r2d linux-ceiling..., or all
+    python -m guests.build NAME...        NAME: rtos linux linux-ceiling linux-bare linux-r2d, or a stage, or all
 
 The bytes of a guest depend on its sources, the recipe and the compiler, not on when or where it is built.
 """
@@ -21,7 +21,7 @@ CROSS = "sh4-linux-gnu-"
 GCC = CROSS + "gcc-12"
 LINUX_TAR = Path("/usr/src/linux-source-6.1.tar.xz")
 SOURCES = {"musl": "1.2.3", "busybox": "1.35.0", "stress": "1.0.7"}
-GUESTS = ("rtos", "linux", "linux-bare", "linux-r2d")
+GUESTS = ("rtos", "linux", "linux-ceiling", "linux-bare", "linux-r2d")
 
 # The unmended compiler drops load and comparison of this loop.
 PROBE = "int g(char **);\nint n(char **p) { while (*p) ++p; return g(p); }\n"

@@ -57,6 +57,17 @@ def test_stress_leaves_linux_no_idle(result):
     assert stress["linux_idle"] < 0.05
 
 
+def test_with_the_ceiling_linux_holds_no_interrupt_for_long(result):
+    """Linux masks its own levels only: 14 changed lines, and the worst case under stress is bounded."""
+    ceiling = "linux.image=guest:linux-ceiling/vmlinux"
+    done = cosim("--samples", "200", "--env", "stress", "--set", ceiling, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    [row] = value["environments"]
+    assert row["max"] <= 2000 < result["environments"][2]["max"]
+    assert value["changed_lines"]["linux"] == 14
+
+
 def test_the_table(result):
     for text in ("RTOS alone", "RTOS and Linux on SPUMONE", "stress running", "paper", "timing", "modelled, not"):
         assert text in result["stderr"], text
