@@ -27,8 +27,9 @@ PostRow = tuple[int, int, int, int]  # (address, size, quiet until tick, credits
 # register reads them, "set" or "clear" them in it, "end" its lease ends. Where an address has rows, only the values
 # they name may be posted.
 EffectRow = tuple[int, int, int, int, str, int]
-# A call that changes nothing but the caller's R0: (entry, R4 or -1 any other, charge in ticks or -1 trap, R0).
-CallRow = tuple[int, int, int, int]
+# A call that changes nothing but the caller's R0: (entry, R4 or -1 any other, charge in ticks or -1 trap, R0, name
+# of the path in the cost table).
+CallRow = tuple[int, int, int, int, str]
 SourceRow = tuple[str, int, int, int]  # (line, INTEVT, level 0..15, order among equals: least first)
 
 

@@ -20,6 +20,7 @@ from cosim.placement import ROLES, component_class
 from cosim.sh7780 import INTEVT, LINE, module_codes
 
 UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
+SPUMONE = (0x0F000000, 0x01000000)  # its memory, with the call page at the top: base, size
 NODE_KEYS = {"role": "", "placement": "process", "component": ""}
 
 
@@ -67,8 +68,8 @@ class Guest(msgspec.Struct, forbid_unknown_fields=True):
     entry: int | None = None  # virtual; an ELF has its own
     load: int | None = None  # physical address of a raw image
     cmdline: str = ""
-    cmdline_address: int = 0x08001100
-    fpu: bool = False  # its FPU registers are switched
+    cmdline_address: int = 0x08001100  # physical, in its partition
+    fpu: bool = True  # its FPU registers are switched; false: it was built without and leaves them alone
     deadlines: list[Deadline] = []
     latency: list[Latency] = []
 
@@ -199,6 +200,11 @@ def _check_nodes(topology: Topology) -> None:
 def _check_guests(topology: Topology) -> None:
     guests = list(topology.guests.items())
     base, size = topology.machine.ram
+    if base % 4096 or size % 4096 or size <= 0 or not 0 <= base <= 0x1C000000 - size:
+        raise TopologyError(
+            f"[machine] ram = [0x{base:08x}, 0x{size:08x}]: expected whole 4 KB pages below physical 0x1c000000"
+        )
+    reserved = SPUMONE if topology.node_of_role("hypervisor") else (0, 0)
     owner: dict[str, str] = {}
     for k, (name, guest) in enumerate(guests):
         where = f"[guests.{name}]"
@@ -207,6 +213,17 @@ def _check_guests(topology: Topology) -> None:
             raise TopologyError(
                 f"{where} memory 0x{first:08x}..0x{last:08x} is not inside the RAM "
                 f"0x{base:08x}..0x{base + size - 1:08x}"
+            )
+        if first < sum(reserved) and reserved[0] <= last:
+            raise TopologyError(
+                f"{where} memory 0x{first:08x}..0x{last:08x} overlaps SPUMONE's, 0x{reserved[0]:08x}.."
+                f"0x{sum(reserved) - 1:08x}"
+            )
+        room = last - guest.cmdline_address
+        if guest.cmdline and not (first <= guest.cmdline_address and len(guest.cmdline.encode()) <= room):
+            raise TopologyError(
+                f"{where} cmdline at 0x{guest.cmdline_address:08x} is not inside its memory "
+                f"0x{first:08x}..0x{last:08x}: set cmdline_address"
             )
         for other, there in guests[:k]:
             if first < sum(there.memory) and there.memory[0] <= last:

@@ -40,6 +40,7 @@ SLICE = 0.02  # seconds of wall time between looks at the outside
 TRAP_PAGE = (0x8FFFF000, 0x8FFFFFFF)
 IDLE = 1  # entry of the call page
 KEPT = 200  # reports of guests, and addresses without a device, that are kept one by one
+CHUNK = 10_000  # characters in one message to a serial device
 ELSEWHERE = 1 << 32  # the rest of those addresses
 SPUMONE_PC = TRAP_PAGE[0]  # pc of the writes SPUMONE makes, in the digest
 EVENT = {"line": 1, "accept": 2, "write": 3, "trap": 4, "sync": 5}
@@ -84,10 +85,10 @@ class Machine:
         self.report_count = 0
         self.charges: Counter[str] = Counter()
         self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
-        self.slice_ticks = 100_000
+        self.slice_ticks = 5_000  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
         self.idle_lease = (-1, 0)
-        self.calls: dict[tuple[int, int], tuple[int, int]] = {}
+        self.calls: dict[tuple[int, int], tuple[int, int, str]] = {}
         self.last_input: dict[str, int] = {}
         self.armed: Target | None = None
         self.matched = -1
@@ -309,7 +310,7 @@ class Machine:
         self.forward = frozenset(d.forward)
         self.idle_lease = d.idle
         if d.calls is not None:
-            self.calls = {(entry, r4): (charge, r0) for entry, r4, charge, r0 in d.calls}
+            self.calls = {(entry, r4): (charge, r0, path) for entry, r4, charge, r0, path in d.calls}
         self._account(tick, d.charge, d.charge_path, d.vcpu)
         if d.deliver:
             self.interrupts[LINE.get(d.deliver, hex(d.deliver))] += 1
@@ -338,10 +339,10 @@ class Machine:
     def _answer_here(self, number: int) -> bool:
         """Answer another call by SPUMONE's lease."""
         state = self.core.state()
-        charge, r0 = self.calls.get((number, state["r4"])) or self.calls.get((number, -1), (-1, 0))
+        charge, r0, path = self.calls.get((number, state["r4"])) or self.calls.get((number, -1), (-1, 0, ""))
         if charge < 0:
             return False
-        self._return(state, r0, charge, f"call {number}")
+        self._return(state, r0, charge, path)
         return True
 
     def _return(self, state: dict[str, int], r0: int, charge: int, path: str) -> None:
@@ -404,7 +405,9 @@ class Machine:
                 self._sync()
                 continue
             if core.tick >= until:
-                return "until", ""
+                if armed and self.armed is not None and self.matched < 0:
+                    self._catch_up(self.armed)
+                return ("match" if armed and self.matched >= 0 else "until"), ""
             if armed and self.matched >= 0 and core.tick >= grid_after(self.matched, SYNC):
                 return "match", ""
             due = horizon(t.promise for t in self.targets)
@@ -483,8 +486,9 @@ class Machine:
         """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
         target = self._named(target_name)
         self.journal += [(tick, target_name, byte) for tick, byte in entries]
-        self.last_input[target_name] = entries[-1][0]
-        self._ask(target, self.core.tick, Input(entries))
+        for k in range(0, len(entries), CHUNK):
+            self.last_input[target_name] = entries[k : k + CHUNK][-1][0]
+            self._ask(target, self.core.tick, Input(entries[k : k + CHUNK]))
 
     def type(self, target_name: str, data: bytes, gap: int) -> None:
         """Characters ``gap`` ticks apart, as a terminal sends them, from now on."""
@@ -551,7 +555,7 @@ class Machine:
             "waited": {t.name: t.waited for t in self.targets},
             "vcpus": {name: dict(row) for name, row in self.vcpus.items()},
             "interrupts": dict(self.interrupts),
-            "deadlines": [d.figures() for d in self.deadlines],
+            "deadlines": [d.figures(core.tick) for d in self.deadlines],
             "latency": [o.figures() for o in self.latency],
             "charges": dict(self.charges),
             "unmapped": {f"0x{a:08x}" if a != ELSEWHERE else "elsewhere": n for a, n in sorted(self.unmapped.items())},

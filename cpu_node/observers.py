@@ -6,17 +6,18 @@ from typing import Any
 
 
 class Latency:
-    """Ticks from the rise of a line to the first instruction of its handler."""
+    """Ticks from the rise of a line to the first instruction of its handler; ``lost`` are rises without one."""
 
     def __init__(self, line: str, pc: int, symbol: str) -> None:
         self.line, self.pc, self.symbol = line, pc, symbol
         self.rise = -1
         self.samples: list[int] = []
-        self.total = 0
+        self.total = self.lost = 0
 
     def line_rose(self, line: str, tick: int) -> None:
         """A line of the machine rose."""
         if line == self.line:
+            self.lost += self.rise >= 0
             self.rise = tick
 
     def reached(self, pc: int, tick: int) -> None:
@@ -29,41 +30,43 @@ class Latency:
     def figures(self) -> dict[str, Any]:
         """Row of the report; ticks."""
         count = len(self.samples)
-        row: dict[str, Any] = {"line": self.line, "symbol": self.symbol, "samples": count}
+        row: dict[str, Any] = {"line": self.line, "symbol": self.symbol, "samples": count, "lost": self.lost}
         if count:
             row.update(min=min(self.samples), avg=self.total / count, max=max(self.samples))
         return row
 
 
 class Deadline:
-    """A function that is to start once a period: the k-th start within period k of the first one."""
+    """A function that is to start once a period, counted from its first start. A period without one is a miss."""
 
     def __init__(self, guest: str, symbol: str, pc: int, period: int) -> None:
         self.guest, self.symbol, self.pc, self.period = guest, symbol, pc, period
-        self.first = -1
+        self.due = -1  # tick of the next start; -1 before the first
         self.activations = self.misses = self.max_late = 0
 
     def reached(self, pc: int, tick: int) -> None:
         """The CPU is about to execute pc."""
         if pc != self.pc:
             return
-        if self.first < 0:
-            self.first = tick
-        late = tick - (self.first + self.activations * self.period)
         self.activations += 1
+        if self.due < 0:
+            self.due = tick
+        late = tick - self.due
+        if late < -self.period // 2:
+            return  # a start more than its period asks for
+        missed = max(0, late // self.period)
+        self.misses += missed
         self.max_late = max(self.max_late, late)
-        if late >= self.period:
-            self.misses += 1
-            # A period that passed without a start is one miss, not a debt for ever.
-            self.first += late // self.period * self.period
+        self.due += (missed + 1) * self.period
 
-    def figures(self) -> dict[str, Any]:
-        """Row of the report; ticks."""
+    def figures(self, now: int) -> dict[str, Any]:
+        """Row of the report at tick ``now``; ticks. Periods that have passed since the last start count."""
+        overdue = now if self.due < 0 else now - self.due
         return {
             "guest": self.guest,
             "symbol": self.symbol,
             "period_ticks": self.period,
             "activations": self.activations,
-            "misses": self.misses,
-            "max_late": self.max_late,
+            "misses": self.misses + max(0, overdue // self.period),
+            "max_late": max(self.max_late, overdue),
         }

@@ -102,6 +102,7 @@ class Spumone(Device):
         self.switches = self.held = 0
         self.leased_for: object = None  # whose calls, under which routing table, the CPU node has a lease of
         self.reported: set[int] = set()
+        self.masked: dict[int, int] = {}  # INTEVT -> level, of sources that fired and belong to nobody
 
     def _image(self, name: str, guest: dict[str, Any]) -> Image:
         path, (base, size) = Path(guest["image"]), guest["memory"]
@@ -142,6 +143,7 @@ class Spumone(Device):
         if piece < len(self.pieces):
             return Directive(0, "", more=True, loads=[self.pieces[piece]], charge_path="start")
         self.pieces = []
+        self.fpu_owner = next((vcpu for vcpu in self.vcpus[:1] if vcpu.fpu), None)
         return self._run(self.vcpus[0], 0, "start")
 
     def _interrupt(self, t: int, running: Vcpu, intevt: int, level: int) -> Directive:
@@ -156,7 +158,9 @@ class Spumone(Device):
             problem = "belongs to no guest"
         elif owner.base < 0:
             problem = f"is guest {owner.name}'s, which gave no vector base yet"
-        if owner is not None:
+        if owner is None:
+            self.masked[intevt] = level
+        else:
             owner.held[intevt] = level
             self.held += 1
         d = self._stay(running, charge("hold"), "hold")
@@ -197,6 +201,8 @@ class Spumone(Device):
         for code in codes:
             if on:
                 self.owner[code] = caller
+                if code in self.masked:
+                    caller.held[code] = self.masked.pop(code)  # unmasked with the answer
             else:
                 self.owner.pop(code, None)
         self.event(t, 1, intevt, on & 1, caller.index)
@@ -205,11 +211,11 @@ class Spumone(Device):
     def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
         """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""
         route, query = ENTRIES.index("route"), ENTRIES.index("query")
-        rows: list[CallRow] = [(route, -1, charge("route"), EINVAL)]
+        rows: list[CallRow] = [(route, -1, charge("route"), EINVAL, "route")]
         for code in LINE:
             refused = any(self.owner.get(c, caller) is not caller for c in module_codes(code))
-            rows.append((route, code, charge("route") if refused else -1, EPERM if refused else 0))
-        rows += [(query, what, charge("query"), self._query(0, caller, what, 0)) for what in range(CEILING + 1)]
+            rows.append((route, code, charge("route") if refused else -1, EPERM if refused else 0, "route"))
+        rows += [(query, q, charge("query"), self._query(0, caller, q, 0), "query") for q in range(CEILING + 1)]
         return rows
 
     def _query(self, t: int, caller: Vcpu, what: int, _: int) -> int:
@@ -299,7 +305,8 @@ class Spumone(Device):
     def state(self) -> dict[str, Any]:
         rows = [[v.name, v.base, sorted(v.held.items())] for v in self.vcpus]
         owners = sorted((code, vcpu.name) for code, vcpu in self.owner.items())
-        return {"vcpus": rows, "owners": owners, "running": self.running.name if self.running else ""}
+        masked, running = sorted(self.masked.items()), self.running.name if self.running else ""
+        return {"vcpus": rows, "owners": owners, "masked": masked, "running": running}
 
     def info(self) -> dict[str, Any]:
         return {"switches": self.switches, "held": self.held}

@@ -160,7 +160,8 @@ def table(rows: list[dict[str, Any]], timing: str) -> Table:
     out = Table(
         title=f"Serial interrupt latency of the RTOS, in CPU clocks of 400 MHz (timing = {timing!r})",
         caption='Rise of RXI0 to the first instruction of its handler. timing = "fast" counts a clock an instruction: '
-        "no caches, no memory wait, so figures are below the paper's. SPUMONE's own share is modelled, not executed.",
+        "no caches, no memory wait, so figures are below the paper's. SPUMONE's own share is modelled, not executed: "
+        "a lower bound.",
     )
     for column in ("environment", "samples", "min", "avg", "p50", "p99", "p99.9", "max", "paper avg", "paper worst"):
         out.add_column(column, justify="left" if column == "environment" else "right")

@@ -31,7 +31,9 @@ static const struct insn *fetch_slow(core *c, uint32_t pc)
         c->code[(paddr - c->ram_base) >> 12]->line[(paddr & 0xfff) >> 5] = 1;
     }
     /* 1 KB pages are not cached by page: the next instruction may lie elsewhere. */
-    if (c->soft[FETCH].tag[pc >> 12 & (SOFT - 1)] == ((pc & ~0xfffu) | c->soft_key)) {
+    bool calls = c->trap_page && (pc & ~0xfffu) <= c->trap_last && pc >= (c->trap_first & ~0xfffu);
+    /* Nor is the page of calls: each arrival there is looked at. */
+    if (!calls && c->soft[FETCH].tag[pc >> 12 & (SOFT - 1)] == ((pc & ~0xfffu) | c->soft_key)) {
         c->fetch_tag = pc & ~0xfffu;
         c->fetch_base = c->code[(paddr - c->ram_base) >> 12]->insn;
     }

@@ -107,9 +107,9 @@ def test_a_lost_character_is_no_measurement(monkeypatch, capfd):
 def test_a_line_that_does_not_come(monkeypatch, capfd):
     from launch.cli import main
 
-    monkeypatch.setattr(latency, "PATIENCE", 400_000)
+    monkeypatch.setattr(latency, "PATIENCE", 40_000)
     assert main(["latency", "--samples", "5", "--env", "linux"]) == 1
-    said = "environment linux: 'rtos: ready' did not appear within 0.001 s of virtual time; virtual time 0.0"
+    said = "environment linux: 'rtos: ready' did not appear within 0.0001 s of virtual time; virtual time 0.0"
     assert said in capfd.readouterr().err.splitlines()[-1]
 
 

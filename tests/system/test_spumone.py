@@ -195,7 +195,7 @@ class TestCalls:
 
     def test_what_the_cpu_node_may_answer_itself_is_what_is_answered(self, drive):
         spumone = drive()
-        calls = {(entry, r4): (cost, r0) for entry, r4, cost, r0 in spumone.d.calls}
+        calls = {(entry, r4): (cost, r0) for entry, r4, cost, r0, _ in spumone.d.calls}
         for entry, name in ((2, "route"), (3, "query")):
             for r4 in [*INTEVT.values(), 0, 1, 2, 3, 4, 77]:
                 cost, r0 = calls.get((entry, r4)) or calls.get((entry, -1), (-1, 0))
