@@ -37,7 +37,10 @@ class Latency:
 
 
 class Deadline:
-    """A function that is to start once a period, counted from its first start. A period without one is a miss."""
+    """A function that is to start once a period; a period without a start is a miss.
+
+    The grid is that of its earliest phase so far: a first start that was held up does not set it.
+    """
 
     def __init__(self, guest: str, symbol: str, pc: int, period: int) -> None:
         self.guest, self.symbol, self.pc, self.period = guest, symbol, pc, period
@@ -49,12 +52,10 @@ class Deadline:
         if pc != self.pc:
             return
         self.activations += 1
-        if self.due < 0:
+        if self.due < 0 or tick < self.due:
             self.due = tick
         late = tick - self.due
-        if late < -self.period // 2:
-            return  # a start more than its period asks for
-        missed = max(0, late // self.period)
+        missed = late // self.period
         self.misses += missed
         self.max_late = max(self.max_late, late)
         self.due += (missed + 1) * self.period

@@ -129,7 +129,7 @@ def status(figures: dict[str, Any], speed: float, mips: float) -> str:
     for row in figures["latency"]:
         if row["samples"]:
             parts.append(f"{row['line']}: {row['samples']} samples, avg {row['avg']:.1f}, max {row['max']} ticks")
-    missed = sum(row["misses"] for row in figures["deadlines"])
+    missed = sum(row["misses"] for row in figures["deadlines"] if row["activations"])
     if figures["deadlines"]:
         parts.append(f"{missed} deadlines missed")
     return ", ".join(parts)
