@@ -103,7 +103,7 @@ def test_status():
         "ticks": 200_000_000,
         "round_trips": 7,
         "latency": [{"line": "RXI0", "samples": 2, "avg": 10.5, "max": 12}, {"line": "TXI0", "samples": 0}],
-        "deadlines": [{"activations": 9, "misses": 2}, {"activations": 9, "misses": 1}, {"activations": 0, "misses": 4}],
+        "deadlines": [{"activations": n, "misses": m} for n, m in ((9, 2), (9, 1), (0, 4))],
     }
     assert status(figures, 0.5, 80.4) == (
         "t=0.500 s, 0.50 x real time, 80 MIPS, 7 round trips, RXI0: 2 samples, avg 10.5, max 12 ticks, "
