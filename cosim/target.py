@@ -31,6 +31,7 @@ class Target:
         self.messages = 0
         self.constant: dict[int, int] = {}  # leased registers that posted writes change in a known way
         self.buffer: list[tuple[int, int, int, int, list[tuple[int, int]]]] = []  # posted writes kept back
+        self.seen: dict[int, int] = {}  # leased reads since the last message: address -> OR of values
         self.waited = 0.0  # seconds of wall time until its answers were in
 
     def call(self, t: int, body: Body) -> Any:

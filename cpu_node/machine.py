@@ -207,9 +207,9 @@ class Machine:
         for address, value, _, _ in self.core.take_lease_reads():
             owner = self._target(address)
             if owner is not None:
-                reads = owner.__dict__.setdefault("seen", {})
-                reads[address] = reads.get(address, 0) | value
-        return list(target.__dict__.pop("seen", {}).items())
+                owner.seen[address] = owner.seen.get(address, 0) | value
+        seen, target.seen = target.seen, {}
+        return list(seen.items())
 
     # Interrupt lines ------------------------------------------------------------------------------------
 
