@@ -30,7 +30,7 @@ enum { SR_T = 1, SR_S = 2, SR_Q = 0x100, SR_M = 0x200, SR_FD = 0x8000 };
 
 enum op {
     OP_illegal = 0,
-#define X(name, mask, match, flags) OP_##name,
+#define X(name, mask, match, flags, ...) OP_##name,
 #include "isa.h"
 #undef X
     OP_COUNT

@@ -10,7 +10,7 @@ static const struct row {
     uint8_t flags;
 } rows[] = {
     {"illegal", 0, 0, F_ILLEGAL},
-#define X(name, mask, match, flags) {#name, mask, match, flags},
+#define X(name, mask, match, flags, ...) {#name, mask, match, flags},
 #include "isa.h"
 #undef X
 };

@@ -90,9 +90,10 @@ def test_reference_page_is_current() -> None:
     assert committed == isa.reference(), "run: python -m cpu_node.isa > docs/reference/instructions.md"
 
 
-def test_every_row_has_a_known_class_and_flags() -> None:
+def test_every_row_has_known_flags_pipe_class_and_operands() -> None:
     for row in TABLE:
-        assert row.group in {"EX", "MT", "LS", "BR", "FE", "CO"}, row
+        assert row.pipe in isa.PIPES and row.latency in isa.LATENCIES, row
+        assert {*row.reads, *row.writes, *row.writes_at_once} <= set(isa.OPERANDS), row
         assert set(row.flags) <= set("PBDFS"), row
         assert "D" not in row.flags or "B" in row.flags, row
     assert len({row.name for row in TABLE}) == len(TABLE)
