@@ -79,7 +79,7 @@ class Status(Body):
     """Node to launcher, at least every 100 ms of wall time while it makes progress."""
 
     progress: int
-    info: dict  # type: ignore[type-arg]
+    info: dict  # type: ignore[type-arg] # "note": a text for the person who started the run
 
 
 class Start(Body):
@@ -238,6 +238,16 @@ class Directive(Body):
     more: bool = False  # at start: ask again, images come in pieces
 
 
+class Inspect(Body):
+    """To the hypervisor, while a debugger has stopped the machine: its vCPUs as they stand. Changes nothing."""
+
+
+class Vcpus(Body):
+    """Answer to Inspect: each vCPU, the highest priority first. The CPU node knows the running one better."""
+
+    rows: list[tuple[str, bytes, bool]]  # (name, state as Trap.state, it waits in its idle call)
+
+
 class Finish(Body):
     """The run is over at t: catch up and give the final digest."""
 
@@ -277,6 +287,8 @@ TABLE: tuple[tuple[int, type[Body], int], ...] = (
     (41, Finish, 1),
     (42, Final, 1),
     (43, Writes, 1),
+    (44, Inspect, 1),
+    (45, Vcpus, 1),
 )
 KIND = {body: number for number, body, _ in TABLE}
 BODY = {number: body for number, body, _ in TABLE}
@@ -371,6 +383,7 @@ shown when a node dies.
 | Input, Arm | Answer | serial devices |
 | Lines | none | the interrupt controller |
 | Trap | Directive | the hypervisor |
+| Inspect | Vcpus | the hypervisor, when a debugger asks |
 | Finish | Final | catch up to `t`, give the digest |
 
 Every question is answered, a posted write too. `t` never falls. An access to no register, or of another width, reads

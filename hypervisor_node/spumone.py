@@ -21,7 +21,7 @@ from typing import Any
 
 from cosim.device import Device, DeviceError
 from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
-from cosim.messages import Body, CallRow, Directive, Trap
+from cosim.messages import Body, CallRow, Directive, Inspect, Trap, Vcpus
 from cosim.sh7780 import INTEVT, LINE, mask_writes, module_codes
 from cosim.state import STATE_NAMES, pack, unpack
 from hypervisor_node.paths import charge
@@ -125,6 +125,8 @@ class Spumone(Device):
     # The CPU node's traps -------------------------------------------------------------------------------
 
     def extra(self, t: int, body: Body) -> Body | None:
+        if isinstance(body, Inspect):
+            return Vcpus([(vcpu.name, pack(vcpu.state), vcpu.waiting) for vcpu in self.vcpus])
         if not isinstance(body, Trap):
             return super().extra(t, body)
         self.now = t
