@@ -44,9 +44,12 @@ struct insn {
     uint16_t word;
     uint8_t n, m;
     uint8_t flags; /* F_MARKED: a breakpoint may lie here, look at the set */
+    uint8_t heat;  /* arrivals by a taken branch */
     int32_t imm;
 };
 #define NOT_DECODED OP_COUNT
+#define OP_COMPILED (OP_COUNT + 1) /* generated code starts here: jit.c's block `imm` */
+#define NEVER_HOT 255
 #define NO_PAGE 0xffffffffu /* equals no masked pc */
 #define PAGE 4096u
 #define INSNS_PER_PAGE (PAGE / 2)
@@ -149,6 +152,17 @@ typedef struct core {
     uint32_t loop_state[16 + 12];
 
     PyObject *bus, *hook;
+
+    struct jit *jit; /* NULL: no generated code */
+    int hot;         /* arrivals after which code is generated; 0: never */
+    int hold;        /* taken branches for which the interpreter keeps the turn */
+    bool host_fma;
+    int64_t generated; /* instructions that generated code executed */
+    int32_t budget;  /* ticks that generated code left over */
+    uint32_t jit_scratch;
+    uint32_t fp_op;  /* last FPU operation of generated code whose cause is not in FPSCR yet, and its operands */
+    uint64_t fp_a, fp_b, fp_c;
+    uint32_t fp_v[20];
 } core;
 
 /* decode.c */
@@ -172,6 +186,7 @@ void bus_error(core *c) __attribute__((noreturn)); /* a Python callback raised *
 /* mmu.c */
 bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value);
 uint32_t translate(core *c, uint32_t vaddr, enum access kind, bool *control);
+bool translate_quietly(const core *c, uint32_t vaddr, enum access kind, uint32_t *paddr, bool *whole);
 void mmu_flush(core *c);
 void ldtlb(core *c);
 bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value);
@@ -189,6 +204,8 @@ int64_t lease_limit(core *c, int64_t tick);
 
 /* fpu.c */
 void fpu_execute(core *c, const struct insn *i);
+void fpu_quick(core *c, const struct insn *i); /* for generated code */
+void fp_settle(core *c);
 
 /* run.c */
 void run(core *c, int64_t until, bool single);

@@ -627,3 +627,43 @@ void fpu_execute(core *c, const struct insn *i)
     default: move(c, i);
     }
 }
+
+/* Generated code: operations whose operands or results are not ordinary, and those that no host instruction does. */
+void fpu_quick(core *c, const struct insn *i)
+{
+    if (i->op != OP_frchg)
+        c->fp_op = 0;
+    fpu_execute(c, i);
+}
+
+/* The cause field as the last operation of generated code left it: its operands were noted, its flags are known. */
+void fp_settle(core *c)
+{
+    struct insn i;
+    unsigned cause = 0;
+    bool wide = c->fp_op >> 16;
+    const struct format *f = wide ? &dbl : &single;
+    decode((uint16_t)c->fp_op, &i);
+    struct number a = unpack(c, f, c->fp_a), b = unpack(c, f, c->fp_b), p = {0};
+    switch (i.op) {
+    case OP_fsub:
+        b.sign = !b.sign;
+        /* fall through */
+    case OP_fadd: add_numbers(c, f, a, b, &cause); break;
+    case OP_fmul: mul_numbers(c, f, a, b, &cause); break;
+    case OP_fdiv: div_numbers(c, f, a, b, &cause); break;
+    case OP_fsqrt: sqrt_number(c, f, a, &cause); break;
+    case OP_fmac:
+        multiply(a, b, &p);
+        add_numbers(c, f, p, unpack(c, f, c->fp_c), &cause);
+        break;
+    case OP_float: {
+        int32_t v = (int32_t)c->fp_a;
+        round_pack(c, f, v < 0, 0, v < 0 ? (u128)(-(int64_t)v) : (u128)v, &cause);
+        break;
+    }
+    case OP_fcnvds: round_pack(c, &single, a.sign, a.e, a.m, &cause); break;
+    }
+    c->fpscr = (c->fpscr & ~0x3f000u) | cause << 12 | cause << 2;
+    c->fp_op = 0;
+}

@@ -1,5 +1,6 @@
 /* The Python type `Core` (interface: docs/reference/core.md). */
 #include "core.h"
+#include "jit.h"
 #include "structmember.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 static PyObject *stop_type;
 #define SELF core *c = (core *)self
 #define STATE_WORDS 79
+#define HOT 20 /* arrivals at a branch target after which code is generated */
 
 /* PyErr_Format knows no %llx before Python 3.12. */
 static PyObject *error(PyObject *type, const char *format, ...)
@@ -521,6 +523,8 @@ static PyMemberDef members[] = {
     {"sleep_ticks", T_LONGLONG, offsetof(core, sleep_ticks), READONLY, "ticks asleep"},
     {"unit_tick", T_LONGLONG, offsetof(core, unit_tick), READONLY, "start tick of the unit being executed"},
     {"unit_pc", T_UINT, offsetof(core, unit_pc), READONLY, "start of the unit being executed"},
+    {"hot", T_INT, offsetof(core, hot), 0, "arrivals after which code is generated; 0: never"},
+    {"generated", T_LONGLONG, offsetof(core, generated), READONLY, "instructions that generated code executed"},
     {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
     {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
     {NULL, 0, 0, 0, NULL},
@@ -596,6 +600,8 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         PyErr_NoMemory();
         return -1;
     }
+    jit_open(c);
+    c->hot = HOT;
     reset(c, "power on", 0);
     c->stop = STOP_NONE;
     return 0;
@@ -622,6 +628,7 @@ static void core_dealloc(PyObject *self)
 {
     SELF;
     PyObject_GC_UnTrack(self);
+    jit_close(c);
     for (uint32_t page = 0; c->code && page < c->ram_size >> 12; page++)
         free(c->code[page]);
     if (c->seen)
