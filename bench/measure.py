@@ -38,12 +38,17 @@ def boot(sets: list[str], idle_ticks: int = 0, topology: str = "spumone.toml") -
             "boot": at_prompt, "end": end}  # fmt: skip
 
 
-def arguments(text: str) -> argparse.Namespace:
+def parser(text: str) -> argparse.ArgumentParser:
     """The options every benchmark has."""
-    parser = argparse.ArgumentParser(description=text)
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON; - is standard output")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each; the minimum counts (5)")
-    return parser.parse_args()
+    return parser
+
+
+def arguments(text: str) -> argparse.Namespace:
+    """Those options, parsed."""
+    return parser(text).parse_args()
 
 
 def show(title: str, columns: list[str], rows: list[list[str]], result: dict[str, Any], where: str | None) -> None:

@@ -1,6 +1,6 @@
 """Recipes of the guests: what is built from which sources, with which commands (``guests/stages.py`` caches).
 
-    python -m guests.build NAME...        NAME: rtos linux linux-ceiling linux-bare linux-r2d, or a stage, or all
+    python -m guests.build NAME...        NAME: rtos bench linux linux-ceiling linux-bare linux-r2d, or a stage, or all
 
 The bytes of a guest depend on its sources, the recipe and the compiler, not on when or where it is built.
 """
@@ -21,7 +21,7 @@ CROSS = "sh4-linux-gnu-"
 GCC = CROSS + "gcc-12"
 LINUX_TAR = Path("/usr/src/linux-source-6.1.tar.xz")
 SOURCES = {"musl": "1.2.3", "busybox": "1.35.0", "stress": "1.0.7"}
-GUESTS = ("rtos", "linux", "linux-ceiling", "linux-bare", "linux-r2d")
+GUESTS = ("rtos", "bench", "linux", "linux-ceiling", "linux-bare", "linux-r2d")
 
 # The unmended compiler drops load and comparison of this loop.
 PROBE = "int g(char **);\nint n(char **p) { while (*p) ++p; return g(p); }\n"
@@ -43,6 +43,13 @@ exec "$cc" $flags -static -nostdlib "$here/lib/crt1.o" "$here/lib/crti.o" "$@" \
 # Members of libgcc.a written in assembly. The others, in C, come from the unmended compiler: linux/runtime.c.
 LIBGCC_ASSEMBLY = ["ashiftrt", "ashiftrt_n", "ashiftlt", "lshiftrt", "movmem", "movmem_i4", "mulsi3", "sdivsi3",
                    "sdivsi3_i4", "udivsi3", "udivsi3_i4", "div_table", "set_fpscr"]  # fmt: skip
+
+# Both levels of optimisation must compute the same: no multiplication and addition is fused but by the source.
+BENCH_FLAGS = ["-m4", "-ml", "-g0", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-main", "-ffreestanding",
+               "-fno-pic", "-fno-common", "-fno-tree-loop-distribute-patterns", "-ffp-contract=off",
+               "-fno-asynchronous-unwind-tables"]  # fmt: skip
+BENCH_LINK = ["-m4", "-ml", "-nostdlib", "-static", "-Wl,--build-id=none",
+              "-Wl,-z,noexecstack,-z,max-page-size=4096,--no-warn-rwx-segments"]  # fmt: skip
 
 # Of the kernel source, what no SH-4 build reads.
 NOT_UNPACKED = ["drivers/gpu/drm/amd/*.h", "Documentation/*/*", "tools/testing/*", "tools/perf/*", "sound/*.c"]
@@ -231,6 +238,24 @@ def rtos(b: stages.Builder) -> Stage:
     return b.stage("rtos", [cc, HERE / "rtos", HERE / "bare", HERE / "include"], make)
 
 
+def bench(b: stages.Builder) -> Stage:
+    """The benchmark programs: NAME.bin, the raw image, NAME.elf, and the same without optimisation, NAME-O0.*."""
+    cc, source = b.build("toolchain"), HERE / "bench"
+
+    def make(work: Path, out: Path) -> None:
+        for path in sorted(source.glob("*.c")):
+            for level, name in (("-O2", path.stem), ("-O0", f"{path.stem}-O0")):
+                b.run(cc.path / "cc", *BENCH_FLAGS, level, "-c", path, "-o", f"{name}.o", cwd=work)
+        b.run(cc.path / "cc", *BENCH_FLAGS, "-c", source / "start.S", cwd=work)
+        for name in sorted(p.stem for p in work.glob("*.o") if p.stem not in ("start", "main", "main-O0")):
+            objects = ["start.o", "main-O0.o" if name.endswith("-O0") else "main.o", f"{name}.o"]
+            b.run(cc.path / "cc", *BENCH_LINK, f"-Wl,-T,{source}/bench.ld", *objects, "-o", out / f"{name}.elf",
+                  "-lgcc", cwd=work)  # fmt: skip
+            b.run(f"{CROSS}objcopy", "-O", "binary", out / f"{name}.elf", out / f"{name}.bin", cwd=work)
+
+    return b.stage("bench", [cc, source, BENCH_FLAGS, BENCH_LINK, 1], make)
+
+
 def _patches(folder: str) -> list[Path]:
     return sorted((LINUX / folder).glob("*.patch"))
 
@@ -250,6 +275,7 @@ RECIPES: dict[str, Callable[[stages.Builder], Stage]] = {
     "busybox": busybox,
     "stress": stress,
     "rtos": rtos,
+    "bench": bench,
     "linux": lambda b: _kernel(b, "linux", "sh2007", _patches("patches")),
     "linux-ceiling": lambda b: _kernel(b, "linux-ceiling", "sh2007", _patches("patches") + _patches("optional")),
     "linux-bare": lambda b: _kernel(b, "linux-bare", "sh2007", []),

@@ -1,0 +1,92 @@
+/* Integer work of a systems program: records by pointers, strings, calls, a switch, small arrays, a division. */
+#include "bench.h"
+
+enum kind { EMPTY, NUMBER, NAME, LINK, KINDS };
+
+struct record {
+    struct record *link;
+    enum kind kind;
+    int amount;
+    char name[28];
+};
+
+static struct record records[8];
+static int table[32], grid[16][16];
+static const char *const names[4] = {"first in the row of names", "first in the row of nouns", "second", "last of all"};
+
+static APART u32 divide(u32 a, u32 b)
+{
+    u32 quotient = 0;
+    for (int bit = 15; bit >= 0; bit--)
+        if (a >> bit >= b) {
+            a -= b << bit;
+            quotient |= 1u << bit;
+        }
+    return quotient;
+}
+
+static APART void copy(char *to, const char *from)
+{
+    while ((*to++ = *from++))
+        ;
+}
+
+static APART int compare(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (u8)*a - (u8)*b;
+}
+
+static APART enum kind follow(enum kind kind, int amount)
+{
+    switch (kind) {
+    case EMPTY: return NUMBER;
+    case NUMBER: return amount > 100 ? NAME : LINK;
+    case NAME: return amount & 1 ? LINK : EMPTY;
+    case LINK: return EMPTY;
+    default: return NUMBER;
+    }
+}
+
+static APART void update(struct record *r, int amount)
+{
+    struct record *other = r->link;
+    *other = *r;
+    other->link = &records[amount & 7];
+    other->amount = r->amount + amount;
+    r->kind = follow(other->kind, other->amount & 255);
+    if (r->kind == NAME)
+        copy(r->name, names[amount & 3]);
+}
+
+static APART void place(int *row, int (*square)[16], int at, int amount)
+{
+    row[at] = amount;
+    row[at + 1] = row[at];
+    row[at + 15] = at;
+    for (int k = at; k <= at + 1; k++)
+        square[at & 15][k & 15] = at;
+    square[(at + 3) & 15][at & 15] += row[at];
+}
+
+u32 bench(u32 iterations)
+{
+    u32 sum = 0;
+    for (int k = 0; k < 8; k++) {
+        records[k].link = &records[(k + 1) & 7];
+        copy(records[k].name, names[k & 3]);
+    }
+    for (u32 n = 0; n < iterations; n++) {
+        struct record *r = &records[n & 7];
+        update(r, (int)(n % 128) - 30);
+        int differ = compare(r->name, r->link->name);
+        place(table, grid, (int)(n & 15), differ + r->amount);
+        for (struct record *p = r; p->kind != EMPTY && p->amount & 3; p = p->link)
+            sum += (u32)p->amount, p->amount++;
+        if (differ > 0)
+            sum ^= divide((sum & 0xffff) | 1, (n & 63) + 3);
+        sum = (sum << 1 | sum >> 31) + (u32)grid[n & 15][n >> 4 & 15] + (u32)r->kind;
+    }
+    return sum;
+}
