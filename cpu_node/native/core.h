@@ -156,6 +156,7 @@ typedef struct core {
     struct jit *jit; /* NULL: no generated code */
     int hot;         /* arrivals after which code is generated; 0: never */
     int hold;        /* taken branches for which the interpreter keeps the turn */
+    int resume;      /* units until the interpreter's next one counts as arrived at: it has done what could not be generated */
     bool host_fma;
     int64_t generated; /* instructions that generated code executed */
     int32_t budget;  /* ticks that generated code left over */

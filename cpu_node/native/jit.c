@@ -276,6 +276,16 @@ static bool makes_progress(const struct tr *t)
     return read_first & written;
 }
 
+/* Does the block end with a branch to its own start? */
+static bool loops(const struct tr *t)
+{
+    const struct step *last = &t->step[t->steps - 1];
+    if (t->steps > 1 && last[-1].i.flags & F_DELAYED)
+        last--;
+    return t->end == END_BRANCH && (is_conditional(last->i.op) || last->i.op == OP_bra) &&
+           last->pc + (uint32_t)last->i.imm == t->b->vpc;
+}
+
 /* Instructions of the block from pc on. False: none. */
 static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
 {
@@ -1261,12 +1271,14 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     t->cc = -1;
     t->colds = 0;
     const uint8_t *ram = c->ram + (size_t)page * PAGE;
-    if (!collect(t, pc, ram) || (t->end == END_BRANCH && t->step[t->steps - 1].pc - pc < 64 && !makes_progress(t))) {
+    if (!collect(t, pc, ram) || (loops(t) && !makes_progress(t))) {
+        if (getenv("JITDBG")) fprintf(stderr, "none %08x op %s key %x\n", pc, op_name(i->op), t->key);
         i->heat = NEVER_HOT;
         return;
     }
     for (int k = 0; k < t->steps; k++)
         depends(t, t->step[k].pc);
+    if (getenv("JITDBG")) fprintf(stderr, "block %08x steps %d end %d next op %s key %x\n", pc, t->steps, t->end, t->end == END_STOP ? op_name(t->step[t->steps].i.op) : "-", t->key);
     if (t->end == END_STOP) /* if that becomes something else, the block may be longer */
         depends(t, t->next);
     b->cost = t->cost;
@@ -1383,12 +1395,18 @@ bool jit_run(core *c, const struct insn *i)
         c->instructions += budget - c->budget;
         c->generated += budget - c->budget;
         if (out == 1) {
+            if (getenv("JITDBG")) { static int n; if (n++ < 2000) fprintf(stderr, "deopt at %08x op %s\n", c->pc, op_name(entry_at(c,c->pc) ? entry_at(c,c->pc)->op : 0)); }
             c->hold = HOLD;
             break;
         }
         key = key_now(c);
         k = find_block(c, c->pc, key);
-        if (k < 0 || c->until - c->tick < j->blocks[k].cost)
+        if (k < 0) {
+            c->resume = out ? 0 : 2;
+            if (getenv("JITDBG")) { static int n; if (n++ < 2000) fprintf(stderr, "left at %08x out %d op %s\n", c->pc, !!out, op_name(entry_at(c,c->pc) ? entry_at(c,c->pc)->op : 0)); }
+            break;
+        }
+        if (c->until - c->tick < j->blocks[k].cost)
             break;
         if (out) {
             reach((uint8_t *)out, j->blocks[k].code);

@@ -274,8 +274,10 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
             goto ended; \
         } \
         i = &c->fetch_base[(c->pc & 0xfff) >> 1]; \
-        if (__builtin_expect(i->flags & F_LOOK, 0)) \
+        if (__builtin_expect(i->flags & F_LOOK, 0)) { \
+            arrived = true; \
             goto boundary; \
+        } \
         c->unit_tick = c->tick; \
         c->unit_pc = c->pc; \
         count_arrival(c, i); \
@@ -353,6 +355,10 @@ void run(core *c, int64_t until, bool single)
             return;
         }
         if (__builtin_expect(c->attention, 0)) {
+            if (c->resume && !--c->resume) {
+                arrived = true;
+                c->attention = c->sleeping || c->irq_level > 0;
+            }
             if (acceptable(c)) {
                 c->stop = STOP_INTERRUPT;
                 return;
@@ -393,8 +399,12 @@ void run(core *c, int64_t until, bool single)
         check_legal(c, i);
         switch (i->op) {
         case OP_COMPILED: L_compiled:
-            if (!c->in_slot && !single && jit_run(c, i))
+            if (!c->in_slot && !single && jit_run(c, i)) {
+                arrived = true;
+                if (c->resume)
+                    c->attention = true;
                 goto boundary;
+            }
             i = jit_original(c, i);
             goto execute;
         case OP_mov: L_mov: R[N] = R[M]; NEXT;
