@@ -646,6 +646,10 @@ static bool rows_quickly(const core *c, const __m128d p[4], __m128d *sum)
                               _mm_and_pd(_mm_cmpge_pd(size, _mm_set1_pd(0x1p-125)), _mm_cmplt_pd(size, _mm_set1_pd(0x1p127))));
     if (_mm_movemask_pd(good) != 3)
         return false;
+    *sum = s;
+    __m128i low32 = _mm_and_si128(_mm_add_epi32(_mm_castpd_si128(s), _mm_set1_epi32(256)), _mm_set1_epi32(0x0fffffff));
+    if ((_mm_movemask_epi8(_mm_cmpgt_epi32(low32, _mm_set1_epi32(512))) & 0x0f0f) == 0x0f0f)
+        return true;
     uint64_t bits[2];
     _mm_storeu_pd((double *)bits, s);
     for (int k = 0; k < 2; k++) {
@@ -671,7 +675,6 @@ static bool rows_quickly(const core *c, const __m128d p[4], __m128d *sum)
         if (lost != 0)
             return false;
     }
-    *sum = s;
     return true;
 }
 

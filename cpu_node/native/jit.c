@@ -30,7 +30,8 @@ void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #define BLOCKS 32768
 #define STEPS 96          /* instructions of a block */
 #define ROOM 24576        /* bytes that the longest block may need */
-#define KILLS 50          /* a page whose code is overwritten more often is not compiled again */
+#define KILLS 50          /* a page whose code was overwritten that often, each time less than CALM ticks after */
+#define CALM 4000000      /* the last, is not compiled */
 #define HOLD 3            /* taken branches that the interpreter sees after a unit it had to execute: loops that poll
                            * a device are its, for it can skip them */
 #define FILLED 8192
@@ -67,7 +68,10 @@ struct jit {
     struct block *blocks;
     int block_count;
     int *in_page;           /* per RAM page: its blocks */
-    uint8_t *kills;
+    struct kills {
+        int64_t last;
+        int count;
+    } *kills;           /* per RAM page */
     uint32_t filled[2][FILLED]; /* pages in the tables: P1 and P2, translated */
     int filled_count[2];
 };
@@ -382,6 +386,8 @@ static unsigned target_of(unsigned n) { return pin[n] != NONE ? pin[n] : RAX; }
 /* Is T of this step looked at by anything before it is written again? */
 static bool t_needed(const struct tr *t)
 {
+    if (t->now != t->unit)
+        return true; /* a slot: its way may be out of the block */
     for (int k = t->now + 1; k < t->steps; k++) {
         const struct insn *i = &t->step[k].i;
         if (is_branch(i) || touches_memory(i) || uses[i->op].reads & USE_T || i->op == OP_stc_sr)
@@ -528,6 +534,8 @@ static void fp_call(struct tr *t, const struct insn *i)
 /* Must what this operation leaves in FPSCR.cause be known? Not where another follows before any way out. */
 static bool cause_needed(const struct tr *t)
 {
+    if (t->now != t->unit)
+        return true;
     for (int k = t->now + 1; k < t->steps; k++) {
         if (is_branch(&t->step[k].i) || touches_memory(&t->step[k].i))
             return true;
@@ -555,10 +563,10 @@ static void load_pair(struct tr *t, unsigned xmm, unsigned n, struct opd note, b
 static struct cold *check_single(struct tr *t) /* xmm0, also in eax: leaves unless surely a normal number */
 {
     enc(&t->p, 0x66, 0, 0x0f7e, 0, in_reg(RAX));
-    enc(&t->p, 0, 0, 0x8d, RCX, at_index(RAX, RAX, 0, 0x1000000));
-    alu_imm(&t->p, CMP, in_reg(RCX), 0x3000000);
+    enc(&t->p, 0, 0, 0x8d, RCX, at_index(RAX, RAX, 0, -0x2000000)); /* exponents 2 to 253: others may be tiny or an overflow */
+    alu_imm(&t->p, CMP, in_reg(RCX), (int32_t)0xfc000000);
     struct cold *x = add_cold(t, COLD_FP);
-    x->from[0] = jcc(&t->p, CC_B);
+    x->from[0] = jcc(&t->p, CC_AE);
     return x;
 }
 
@@ -570,7 +578,7 @@ static struct cold *check_double(struct tr *t) /* xmm0, also in rax */
     put8(&t->p, 52);
     alu_imm(&t->p, AND, in_reg(RCX), 0x7ff);
     alu_imm(&t->p, SUB, in_reg(RCX), 2);
-    alu_imm(&t->p, CMP, in_reg(RCX), 0x7fc);
+    alu_imm(&t->p, CMP, in_reg(RCX), 0x7fb);
     struct cold *x = add_cold(t, COLD_FP);
     x->from[0] = jcc(&t->p, CC_A);
     return x;
@@ -1253,7 +1261,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     if (!translate_quietly(c, pc, FETCH, &paddr, &whole) || !whole)
         return;
     page = (paddr - c->ram_base) >> 12;
-    if (c->code[page] == NULL || c->code[page]->insn != first || j->kills[page] > KILLS) {
+    if (c->code[page] == NULL || c->code[page]->insn != first || (j->kills[page].count > KILLS && c->tick - j->kills[page].last < CALM)) {
         i->heat = NEVER_HOT;
         return;
     }
@@ -1386,7 +1394,9 @@ bool jit_run(core *c, const struct insn *i)
         _mm_setcsr(csr);
         int64_t left = c->until - c->tick;
         int32_t budget = left > 1 << 30 ? 1 << 30 : (int32_t)left;
+        if (getenv("JITDBG2")) fprintf(stderr, "enter %08x cost %d tick %ld budget %d", b->vpc, b->cost, (long)c->tick, budget);
         uint64_t out = enter(c, b->code, budget);
+        if (getenv("JITDBG2")) fprintf(stderr, " -> pc %08x left %d out %lx\n", c->pc, c->budget, (long)out);
         if (_mm_getcsr() & 0x20)
             c->fpscr |= 4;
         if (c->fp_op)
@@ -1461,8 +1471,9 @@ void jit_kill_line(core *c, uint32_t page, unsigned line)
     }
     if (any) {
         memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
-        if (j->kills[page] < 255)
-            j->kills[page]++;
+        struct kills *k = &j->kills[page];
+        k->count = c->tick - k->last < CALM ? k->count + 1 : 1;
+        k->last = c->tick;
     }
 }
 
@@ -1481,7 +1492,7 @@ void jit_reset(core *c)
     memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
     for (uint32_t page = 0; page < c->ram_size >> 12; page++)
         j->in_page[page] = -1;
-    memset(j->kills, 0, c->ram_size >> 12);
+    memset(j->kills, 0, (c->ram_size >> 12) * sizeof *j->kills);
 }
 
 void jit_code_page(core *c)
@@ -1714,7 +1725,7 @@ bool jit_open(core *c)
         j->table[t >> 1][t & 1] = (uint64_t *)(m + CODE_BYTES + JUMPS * sizeof(struct jump) + (size_t)t * tables);
     j->blocks = calloc(BLOCKS, sizeof *j->blocks);
     j->in_page = malloc(pages * sizeof *j->in_page);
-    j->kills = calloc(pages, 1);
+    j->kills = calloc(pages, sizeof *j->kills);
     c->jit = j;
     if (!j->blocks || !j->in_page || !j->kills) {
         jit_close(c);

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from test_cores_agree import BASE, SIZE, SKIP, Bus, differences, random_snapshot
 
+from cosim.state import unpack
 from cpu_node import make_core
 from cpu_node.disasm import disassemble
 from cpu_node.isa import TABLE
@@ -27,9 +28,13 @@ WEIGHTS = [0.1 if row.name in ("ldc_sr", "ldcl_sr", "ldtlb", "lds_fpscr", "ldsl_
            2.0 if row.pipe in ("ls", "or") else 1.0 for row in ROWS]  # fmt: skip
 
 
-def random_word(rng: random.Random) -> int:
+TAME = [w * (not row.flags and row.pipe != "and" or "F" in row.flags and row.pipe != "ls") + 1e-6
+        for row, w in zip(ROWS, WEIGHTS, strict=True)]  # fmt: skip
+
+
+def random_word(rng: random.Random, weights: list[float]) -> int:
     while True:
-        row = rng.choices(ROWS, WEIGHTS)[0]
+        row = rng.choices(ROWS, weights)[0]
         word = row.match | rng.getrandbits(16) & ~row.mask & 0xFFFF
         if row.name in BRANCHES:
             word = row.match | rng.randrange(0, 6)  # a few instructions ahead
@@ -40,8 +45,9 @@ def random_word(rng: random.Random) -> int:
 def random_loops(rng: random.Random) -> bytes:
     """Nested loops: the inner one's body random, counters in r14 and on no register that the body may write."""
     words: list[int] = []
+    weights = TAME if rng.random() < 0.7 else WEIGHTS
     for _ in range(rng.randrange(1, 4)):
-        body = [random_word(rng) for _ in range(rng.choice((1, 3, 8, 20, 60)))]
+        body = [random_word(rng, weights) for _ in range(rng.choice((1, 3, 8, 20, 60)))]
         body += [0x0009] * 3  # branches ahead may not jump over the loop's end
         words += [0xE000 | COUNTER << 8 | rng.randrange(3, 60)]
         start = len(words)
@@ -52,9 +58,37 @@ def random_loops(rng: random.Random) -> bytes:
             words += [(0x8B00 if rng.random() < 0.5 else 0x8F00) | distance & 0xFF]  # bf or bf.s
         else:  # too far: bt over bra
             words += [0x8901, 0xA000 | (start - len(words) - 3) & 0xFFF, 0x0009]
-        words += [random_word(rng) if rng.random() < 0.3 else 0x0009]
-    words += [0xAFFE, 0x0009]  # bra to itself
+        words += [random_word(rng, weights) if rng.random() < 0.3 else 0x0009]
+    again = -len(words) - 2 if rng.random() < 0.8 else -2
+    words += [0xA000 | again & 0xFFF, 0x0009]  # bra to the start, or to itself
     return struct.pack(f"<{len(words)}H", *words)
+
+
+def tame(rng: random.Random, entry: dict[str, Any]) -> None:
+    """Registers with which most instructions succeed: addresses in RAM, ordinary numbers, the mode that runs programs."""
+    values = unpack(entry["state"])
+    for name in values:
+        if name[0] == "r" or name == "gbr":
+            if rng.random() < 0.8:
+                values[name] = rng.choice((0x8C000000, 0xAC000000)) + rng.randrange(0x6000, SIZE - 0x1000) & ~7
+            elif rng.random() < 0.7:
+                values[name] = rng.randrange(-64, 64) & 0xFFFFFFFF
+        if name[:2] in ("fr", "xf") and rng.random() < 0.8:
+            values[name] = ordinary_float(rng)
+    values["sr"] = 0x40000000 | values["sr"] & 0x3F3
+    values["fpscr"] &= rng.choice((0x3FF07F, 0x37F07F, 0x27F07C))
+    entry["state"] = struct.pack(f"<{len(values)}I", *values.values())
+
+
+def ordinary_float(rng: random.Random) -> int:
+    kind = rng.random()
+    if kind < 0.3:
+        value = float(rng.randrange(-8, 9))
+    elif kind < 0.5:
+        value = rng.randrange(-8, 9) * 2.0 ** rng.randrange(-30, 30)
+    else:
+        value = rng.gauss(0, 1) * 2.0 ** rng.choice((0, 0, 0, -3, 5, 20, -20))
+    return int(struct.unpack("<I", struct.pack("<f", value))[0])
 
 
 def explain(core: Any, entry: dict[str, Any], ram: bytes, code: bytes) -> str:
@@ -66,10 +100,13 @@ def explain(core: Any, entry: dict[str, Any], ram: bytes, code: bytes) -> str:
 
 def compare(seed: int, programs: int) -> None:
     rng = random.Random(seed)
-    plain, hot = (make_core("native", (BASE, SIZE)) for _ in range(2))
-    plain.hot = 0
-    plain.bus, hot.bus = Bus(), Bus()
+    executed = generated = 0
     for number in range(programs):
+        if number % 20 == 0:  # a page whose code is overwritten too often is the interpreter's
+            plain, hot = (make_core("native", (BASE, SIZE)) for _ in range(2))
+            plain.hot = 0
+            plain.bus, hot.bus = Bus(), Bus()
+        before = hot.generated
         hot.hot = rng.choice((1, 1, 2, 5))
         code = random_loops(rng)
         ram = bytearray(rng.randbytes(SIZE))
@@ -78,6 +115,8 @@ def compare(seed: int, programs: int) -> None:
         place = rng.choice((LOOPS, LOOPS, LOOPS + 0xFE0 - 2 * rng.randrange(40)))
         ram[place - 0x8C000000 : place - 0x8C000000 + len(code)] = code
         entry = random_snapshot(rng, number)
+        if rng.random() < 0.8:
+            tame(rng, entry)
         state = bytearray(entry["state"])
         if rng.random() < 0.9 and struct.unpack_from("<I", state, 26 * 4)[0] & 0x40000000:
             struct.pack_into("<I", state, 24 * 4, place)
@@ -96,9 +135,9 @@ def compare(seed: int, programs: int) -> None:
                 pytest.fail(f"seed {seed}, program {number}, to tick {until}: {found}\n{explain(plain, entry, ram, code)}")
             for core in (plain, hot):
                 core.sleeping = False
-    share = hot.generated / hot.instructions
-    print(f"{share:.0%} of {hot.instructions} instructions by generated code")
-    assert share > 0.1
+        executed += hot.instructions - number
+        generated += hot.generated - before
+    assert generated > executed / 5, f"{generated} of {executed} instructions by generated code"
 
 
 @pytest.mark.parametrize("seed", range(8))
