@@ -483,8 +483,12 @@ class Gdb:
 
     def _accessed(self, kind: str, paddr: int, size: int, value: int) -> None:
         """The core is about to access memory. The unit is executed; then the machine stops."""
-        if self.hit or kind == "fetch":
-            return
+        if kind == "fetch":
+            self.machine.fetched()
+        elif not self.hit:
+            self._compare(kind, paddr, size)
+
+    def _compare(self, kind: str, paddr: int, size: int) -> None:
         for (type_, _, _), pieces in self.watched.items():
             name, kinds = WATCH[type_]
             for address, start, length in pieces:
@@ -557,7 +561,7 @@ class Gdb:
         return (
             "monitor tick            virtual time, and who runs\n"
             "monitor vcpus           each vCPU: where it is, and its share of the CPU so far\n"
-            "monitor tlb             valid entries of the UTLB\n"
+            "monitor tlb             valid entries of the UTLB; MMUCR and ASID of the chosen thread\n"
             "monitor registers       registers gdb has no number for, of the chosen thread\n"
             f"monitor phys ADDR LEN   RAM by physical address, at most {DUMP} bytes"
         )
@@ -581,7 +585,7 @@ class Gdb:
     def _show_tlb(self) -> str:
         sizes = {0x00: "1K", 0x10: "4K", 0x80: "64K", 0x90: "1M"}
         access = ("r-/--", "rw/--", "r-/r-", "rw/rw")  # privileged/user
-        state = self._state(self._current())
+        state = self._state(self.thread)
         lines = [f"mmucr {state['mmucr']:08x}  asid {state['pteh'] & 255:02x}",
                  "entry  virtual   asid  physical  size  priv/user  flags"]  # fmt: skip
         for k, (vpn, data) in enumerate(self.machine.core.snapshot()["utlb"]):

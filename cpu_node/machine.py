@@ -54,6 +54,10 @@ class MachineError(Exception):
     """Nodes that cannot make up a machine; the text names them."""
 
 
+class AtBreakpoint(Exception):
+    """Leaves the core at the start of the unit that it was about to execute."""
+
+
 class Machine:
     """One core, its targets, and the hypervisor where there is one."""
 
@@ -97,6 +101,7 @@ class Machine:
         self.matched = -1
         self.debugger: Any = None  # cpu_node.gdb.Gdb, or what has its stand, stepping and ran
         self.debugged: set[int] = set()  # its breakpoints
+        self.breakpoints: frozenset[int] = frozenset()  # of observers too
         self.observed = (-1, -1)  # pc and tick of the last breakpoint that observers have heard of
         core.bus = self
 
@@ -444,10 +449,12 @@ class Machine:
 
     def _run(self, until: int) -> Stop:
         core: Any = self.core
-        if self.debugger is not None and self.debugger.stepping() and not core.sleeping and core.tick < until:
-            return core.step()
+        single = self.debugger is not None and self.debugger.stepping() and not core.sleeping and core.tick < until
         began, ran = time.monotonic(), core.instructions
-        stop: Stop = core.run(until)
+        try:
+            stop: Stop = core.step() if single else core.run(until)
+        except AtBreakpoint:
+            stop = Stop("breakpoint", core.tick, core.state()["pc"])
         self._pace(core.instructions - ran, time.monotonic() - began)
         return stop
 
@@ -528,7 +535,8 @@ class Machine:
         self._set_breakpoints()
 
     def _set_breakpoints(self) -> None:
-        self.core.set_breakpoints({*(o.pc for o in [*self.latency, *self.deadlines]), *self.debugged})
+        self.breakpoints = frozenset((*(o.pc for o in [*self.latency, *self.deadlines]), *self.debugged))
+        self.core.set_breakpoints(self.breakpoints)
 
     # For a debugger, at a unit boundary ------------------------------------------------------------------------
 
@@ -539,6 +547,12 @@ class Machine:
         if hook != self.core.hook:
             self.core.hook = hook
             self.slice_ticks = FIRST_SLICE
+
+    def fetched(self) -> None:
+        """To be called by the hook at each fetch: the native core sees no breakpoints while it has a hook."""
+        at = self.core.unit_pc, self.core.unit_tick
+        if at[0] in self.breakpoints and at != self.observed:
+            raise AtBreakpoint
 
     def vcpu_states(self) -> list[tuple[str, dict[str, int], bool]]:
         """(name, registers, whether it sleeps or waits) of each vCPU, the highest priority first."""
