@@ -35,7 +35,7 @@ class CpuNode:
 
     ROLE: ClassVar[str] = "cpu"
     CAPABILITIES: ClassVar[tuple[str, ...]] = ("native", "python")
-    OPTIONS: ClassVar[dict[str, Any]] = {"core": "native", "timing": "fast", "skip_loops": True, "gdb": ""}
+    OPTIONS: ClassVar[dict[str, Any]] = {"core": "native", "timing": "fast", "skip_loops": True, "hot": 10, "gdb": ""}
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         self.name = name
@@ -103,6 +103,8 @@ class CpuNode:
         listener = listen(config["gdb"]) if config["gdb"] else None
         core = self.make_core(config["core"], tuple(config["ram"]))
         core.skip_loops = config["skip_loops"]
+        if hasattr(core, "hot"):  # a core that generates code
+            core.hot = config["hot"]
         targets = [self._target(row, context) for row in start.targets]
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]

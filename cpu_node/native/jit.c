@@ -1280,13 +1280,11 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     t->colds = 0;
     const uint8_t *ram = c->ram + (size_t)page * PAGE;
     if (!collect(t, pc, ram) || (loops(t) && !makes_progress(t))) {
-        if (getenv("JITDBG")) fprintf(stderr, "none %08x op %s key %x\n", pc, op_name(i->op), t->key);
         i->heat = NEVER_HOT;
         return;
     }
     for (int k = 0; k < t->steps; k++)
         depends(t, t->step[k].pc);
-    if (getenv("JITDBG")) fprintf(stderr, "block %08x steps %d end %d next op %s key %x\n", pc, t->steps, t->end, t->end == END_STOP ? op_name(t->step[t->steps].i.op) : "-", t->key);
     if (t->end == END_STOP) /* if that becomes something else, the block may be longer */
         depends(t, t->next);
     b->cost = t->cost;
@@ -1394,9 +1392,7 @@ bool jit_run(core *c, const struct insn *i)
         _mm_setcsr(csr);
         int64_t left = c->until - c->tick;
         int32_t budget = left > 1 << 30 ? 1 << 30 : (int32_t)left;
-        if (getenv("JITDBG2")) fprintf(stderr, "enter %08x cost %d tick %ld budget %d", b->vpc, b->cost, (long)c->tick, budget);
         uint64_t out = enter(c, b->code, budget);
-        if (getenv("JITDBG2")) fprintf(stderr, " -> pc %08x left %d out %lx\n", c->pc, c->budget, (long)out);
         if (_mm_getcsr() & 0x20)
             c->fpscr |= 4;
         if (c->fp_op)
@@ -1405,7 +1401,6 @@ bool jit_run(core *c, const struct insn *i)
         c->instructions += budget - c->budget;
         c->generated += budget - c->budget;
         if (out == 1) {
-            if (getenv("JITDBG")) { static int n; if (n++ < 2000) fprintf(stderr, "deopt at %08x op %s\n", c->pc, op_name(entry_at(c,c->pc) ? entry_at(c,c->pc)->op : 0)); }
             c->hold = HOLD;
             break;
         }
@@ -1413,7 +1408,6 @@ bool jit_run(core *c, const struct insn *i)
         k = find_block(c, c->pc, key);
         if (k < 0) {
             c->resume = out ? 0 : 2;
-            if (getenv("JITDBG")) { static int n; if (n++ < 2000) fprintf(stderr, "left at %08x out %d op %s\n", c->pc, !!out, op_name(entry_at(c,c->pc) ? entry_at(c,c->pc)->op : 0)); }
             break;
         }
         if (c->until - c->tick < j->blocks[k].cost)

@@ -9,7 +9,7 @@
 static PyObject *stop_type;
 #define SELF core *c = (core *)self
 #define STATE_WORDS 79
-#define HOT 20 /* arrivals at a branch target after which code is generated */
+#define HOT 10 /* arrivals at a branch target after which code is generated */
 
 /* PyErr_Format knows no %llx before Python 3.12. */
 static PyObject *error(PyObject *type, const char *format, ...)
