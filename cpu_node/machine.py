@@ -550,8 +550,8 @@ class Machine:
 
     def fetched(self) -> None:
         """To be called by the hook at each fetch: the native core sees no breakpoints while it has a hook."""
-        at = self.core.unit_pc, self.core.unit_tick
-        if at[0] in self.breakpoints and at != self.observed:
+        pc = self.core.unit_pc
+        if pc in self.breakpoints and (pc, self.core.unit_tick) != self.observed:
             raise AtBreakpoint
 
     def vcpu_states(self) -> list[tuple[str, dict[str, int], bool]]:

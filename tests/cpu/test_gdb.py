@@ -407,8 +407,10 @@ class TestConnection:
             unknown = ("vMustReplyEmpty", "qCRC:0,4", "vKill;1", "G00", "qTStatus", "!", "")
             assert [client.ask(text) for text in unknown] == [""] * len(unknown)
 
-    @pytest.mark.parametrize("packet", ["m", "mzz,4", "m0", "m,", "qThreadExtraInfo,", "qRcmd,zz", "qXfer:threads:read::x",
-                                        "Z2,1", "P", "X0,1", "c:", "vCont;", "vCont;;", "Hg", "qThreadExtraInfo,ff"])  # fmt: skip
+    NOTHING = ("m", "mzz,4", "m0", "m,", "qThreadExtraInfo,", "qRcmd,zz", "qXfer:threads:read::x", "Z2,1", "P", "X0,1",
+               "c:", "vCont;", "vCont;;", "Hg", "qThreadExtraInfo,ff")  # fmt: skip
+
+    @pytest.mark.parametrize("packet", NOTHING)
     def test_a_packet_that_says_nothing(self, kind, packet):
         with Debugged(kind) as it:
             client = it.attach()
