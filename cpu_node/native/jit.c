@@ -26,7 +26,7 @@ void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #include <immintrin.h>
 #include <sys/mman.h>
 
-#define CODE_BYTES (16u << 20)
+#define CODE_BYTES (8u << 20)
 #define BLOCKS 32768
 #define STEPS 96          /* instructions of a block */
 #define ROOM 24576        /* bytes that the longest block may need */
@@ -37,6 +37,7 @@ void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #define FILLED 8192
 #define PAGES (1u << 20)
 #define JUMPS 4096
+#define MEMORY (CODE_BYTES + JUMPS * sizeof(struct jump) + 4 * (size_t)PAGES * sizeof(uint64_t))
 
 /* What generated code depends on beside the address. */
 enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64 };
@@ -1700,23 +1701,29 @@ static void emit_thunks(struct jit *j)
 
 bool jit_open(core *c)
 {
-    size_t tables = (size_t)PAGES * sizeof(uint64_t), all = CODE_BYTES + JUMPS * sizeof(struct jump) + 4 * tables;
-    uint8_t *m = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+    /* Below 2 GB: 40 MB a core, of which little is ever touched. */
+    uint8_t *m = MAP_FAILED;
+    for (uintptr_t place = 0x10000000; m == MAP_FAILED && place + MEMORY < 0x80000000; place += MEMORY)
+        m = mmap((void *)place, MEMORY, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (m == MAP_FAILED)
         return false;
     struct jit *j = calloc(1, sizeof *j);
     uint32_t pages = c->ram_size >> 12;
     if (!j || mprotect(m, CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC)) {
         free(j);
-        munmap(m, all);
+        munmap(m, MEMORY);
         return false;
     }
     j->memory = m;
     j->code = j->start = m;
     j->end = m + CODE_BYTES;
     j->jumps = (struct jump *)(m + CODE_BYTES);
-    for (int t = 0; t < 4; t++)
-        j->table[t >> 1][t & 1] = (uint64_t *)(m + CODE_BYTES + JUMPS * sizeof(struct jump) + (size_t)t * tables);
+    uint64_t *table = (uint64_t *)(m + CODE_BYTES + JUMPS * sizeof(struct jump));
+    for (int t = 0; t < 4; t++) {
+        j->table[t >> 1][t & 1] = table;
+        table += PAGES;
+    }
     j->blocks = calloc(BLOCKS, sizeof *j->blocks);
     j->in_page = malloc(pages * sizeof *j->in_page);
     j->kills = calloc(pages, sizeof *j->kills);
@@ -1736,7 +1743,7 @@ void jit_close(core *c)
     struct jit *j = c->jit;
     if (!j)
         return;
-    munmap(j->memory, CODE_BYTES + JUMPS * sizeof(struct jump) + 4 * (size_t)PAGES * sizeof(uint64_t));
+    munmap(j->memory, MEMORY);
     free(j->blocks);
     free(j->in_page);
     free(j->kills);

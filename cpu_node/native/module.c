@@ -566,7 +566,10 @@ static int set_hook(PyObject *self, PyObject *v, void *u)
     return 0;
 }
 
+static PyObject *get_generates(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->jit != NULL); }
+
 static PyGetSetDef getset[] = {
+    {"generates", get_generates, NULL, "this host has a code generator; False: all is interpreted", NULL},
     {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
     {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -600,7 +603,10 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         PyErr_NoMemory();
         return -1;
     }
-    jit_open(c);
+    if (!jit_open(c)) { /* no room: cores that are not used any more may wait for the collector */
+        PyGC_Collect();
+        jit_open(c);
+    }
     c->hot = HOT;
     reset(c, "power on", 0);
     c->stop = STOP_NONE;
