@@ -88,8 +88,8 @@ def test_an_exception_ends_the_program_and_is_told():
 
 def test_linux_counts_its_instructions(built, tmp_path):
     built("linux-r2d", "vmlinux")
-    first, second = (cpu.linux_qemu(tmp_path, count=True).instructions for _ in range(2))
-    assert 10e6 < first == second < 60e6
+    # To the prompt, and whatever idle ticks pass until QEMU is stopped: by the wall clock.
+    assert 20e6 < cpu.linux_qemu(tmp_path, count=True).instructions < 40e6
 
 
 def test_different_checksums_are_refused():
