@@ -45,6 +45,7 @@ lint: setup
 bench: setup guests
 	$(PYTHON) -m bench.messages
 	$(PYTHON) -m bench.boot
+	$(PYTHON) -m bench.cpu
 
 clean:
 	rm -rf $(VENV) build *.egg-info cpu_node/*.so

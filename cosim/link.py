@@ -100,6 +100,10 @@ class Link:
             self.progress += 1
             self.send(Status(self.progress, {}), t)
 
+    def note(self, text: str, t: int = 0) -> None:
+        """Say something to the person who started the run."""
+        self.send(Status(self.progress, {"note": text}), t)
+
     def last_words(self, text: str, code: int = 3) -> None:
         """Say why this node ends."""
         self.send(Failed(text, code))

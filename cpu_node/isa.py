@@ -180,7 +180,7 @@ _SOURCE = """
 0100nnnn00101011 jmp        ex  jump   BD  n>                 jmp @{n}
 0100nnnn00001011 jsr        ex  jump   BD  n>pr+              jsr @{n}
 0000000000001011 rts        ex  jump   BD  pr>                rts
-0000000000101011 rte        and rte    PBD >                  rte
+0000000000101011 rte        and rte    PBD >t+                rte
 11000011iiiiiiii trapa      and co     B   >                  trapa {u}
 0000000000101000 clrmac     ex  alu    -   >mac               clrmac
 0000000001001000 clrs       ex  alu    -   >                  clrs

@@ -23,20 +23,23 @@ from cosim.messages import (
     Final,
     Finish,
     Input,
+    Inspect,
     Lines,
     Read,
     SourceRow,
     Trap,
+    Vcpus,
     Write,
 )
 from cosim.sh7780 import LINE
-from cosim.state import pack
+from cosim.state import Stop, pack, unpack
 from cosim.target import Target
 from cpu_node.observers import Deadline, Latency
 
 SYNC = 4_000_000  # ticks between running digests, and the grid of armed patterns: 10 ms
 FLUSH = 10 * SYNC  # serial devices are caught up this often, so that consoles show
 SLICE = 0.02  # seconds of wall time between looks at the outside
+FIRST_SLICE = 5_000  # ticks, before the core's speed is known
 TRAP_PAGE = (0x8FFFF000, 0x8FFFFFFF)
 IDLE = 1  # entry of the call page
 KEPT = 200  # reports of guests, and addresses without a device, that are kept one by one
@@ -49,6 +52,10 @@ CAUSE = {"start": 0, "call": 1}
 
 class MachineError(Exception):
     """Nodes that cannot make up a machine; the text names them."""
+
+
+class AtBreakpoint(Exception):
+    """Leaves the core at the start of the unit that it was about to execute."""
 
 
 class Machine:
@@ -85,13 +92,17 @@ class Machine:
         self.report_count = 0
         self.charges: Counter[str] = Counter()
         self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
-        self.slice_ticks = 5_000  # grows to SLICE seconds with the core's speed
+        self.slice_ticks = FIRST_SLICE  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
         self.idle_lease = (-1, 0)
         self.calls: dict[tuple[int, int], tuple[int, int, str]] = {}
         self.last_input: dict[str, int] = {}
         self.armed: Target | None = None
         self.matched = -1
+        self.debugger: Any = None  # cpu_node.gdb.Gdb, or what has its stand, stepping and ran
+        self.debugged: set[int] = set()  # its breakpoints
+        self.breakpoints: frozenset[int] = frozenset()  # of observers too
+        self.observed = (-1, -1)  # pc and tick of the last breakpoint that observers have heard of
         core.bus = self
 
     def _check_unique(self) -> None:
@@ -318,9 +329,7 @@ class Machine:
         for address, size, value in d.writes:
             self._write(tick, SPUMONE_PC, address, size, value)
         if d.report:
-            self.report_count += 1
-            if len(self.reports) < KEPT:
-                self.reports.append(f"tick {tick}: {d.report}")
+            self.report(tick, d.report)
         return None
 
     def _idle_here(self) -> bool:
@@ -401,6 +410,8 @@ class Machine:
                 self.look()
                 self.looked = time.monotonic()
                 self.next_look = grid_after(core.tick + 1, self.quantum) if self.quantum else NEVER
+            if self.debugger is not None:
+                self.debugger.stand()
             if core.tick >= self.next_sync:
                 self._sync()
                 continue
@@ -423,9 +434,7 @@ class Machine:
             limit = min(until, self.next_sync, self.next_look)
             if not core.sleeping:
                 limit = min(limit, core.tick + self.slice_ticks)
-            began, ran = time.monotonic(), core.instructions
-            stop = core.run(min(due, limit))
-            self._pace(core.instructions - ran, time.monotonic() - began)
+            vcpu, stop = self.vcpu, self._run(min(due, limit))
             if stop.reason == "interrupt":
                 if self._table_known():
                     self._interrupt()
@@ -435,6 +444,19 @@ class Machine:
                 self._observe(stop.pc, stop.tick)
             elif stop.reason == "reset":
                 return "guest", f"guest {self.vcpu or 'alone'} at tick {stop.tick}: {stop.detail}"
+            if self.debugger is not None:
+                self.debugger.ran(stop, vcpu)
+
+    def _run(self, until: int) -> Stop:
+        core: Any = self.core
+        single = self.debugger is not None and self.debugger.stepping() and not core.sleeping and core.tick < until
+        began, ran = time.monotonic(), core.instructions
+        try:
+            stop: Stop = core.step() if single else core.run(until)
+        except AtBreakpoint:
+            stop = Stop("breakpoint", core.tick, core.state()["pc"])
+        self._pace(core.instructions - ran, time.monotonic() - began)
+        return stop
 
     def _pace(self, instructions: int, seconds: float) -> None:
         """Choose slices of SLICE seconds by the core's speed; they change no result."""
@@ -459,6 +481,9 @@ class Machine:
         return self._account(began, self.core.tick - began, "interrupt", self.vcpu)
 
     def _observe(self, pc: int, tick: int) -> None:
+        if (pc, tick) == self.observed:  # a debugger has set registers there
+            return
+        self.observed = pc, tick
         for observer in self.latency:
             observer.reached(pc, tick)
         for deadline in self.deadlines:
@@ -507,7 +532,44 @@ class Machine:
             self.latency.append(Latency(**what))
         else:
             self.deadlines.append(Deadline(**what))
-        self.core.set_breakpoints([o.pc for o in [*self.latency, *self.deadlines]])
+        self._set_breakpoints()
+
+    def _set_breakpoints(self) -> None:
+        self.breakpoints = frozenset((*(o.pc for o in [*self.latency, *self.deadlines]), *self.debugged))
+        self.core.set_breakpoints(self.breakpoints)
+
+    # For a debugger, at a unit boundary ------------------------------------------------------------------------
+
+    def watch_for(self, breakpoints: set[int], hook: Callable[..., int | None] | None) -> None:
+        """Breakpoints beside those of observers, and the core's hook, which makes it slow."""
+        self.debugged = set(breakpoints)
+        self._set_breakpoints()
+        if hook != self.core.hook:
+            self.core.hook = hook
+            self.slice_ticks = FIRST_SLICE
+
+    def fetched(self) -> None:
+        """To be called by the hook at each fetch: the native core sees no breakpoints while it has a hook."""
+        pc = self.core.unit_pc
+        if pc in self.breakpoints and (pc, self.core.unit_tick) != self.observed:
+            raise AtBreakpoint
+
+    def vcpu_states(self) -> list[tuple[str, dict[str, int], bool]]:
+        """(name, registers, whether it sleeps or waits) of each vCPU, the highest priority first."""
+        core = self.core
+        running = self.vcpu, dict(core.state()), bool(core.sleeping)
+        if self.hypervisor is None:
+            return [running]
+        answer = self.hypervisor.call(core.tick, Inspect())
+        if not isinstance(answer, Vcpus):
+            raise ClockError(f"{self.hypervisor.name} at tick {core.tick}: {type(answer).__name__}; expected Vcpus")
+        return [running if row[0] == self.vcpu else (row[0], unpack(row[1]), row[2]) for row in answer.rows]
+
+    def report(self, tick: int, text: str) -> None:
+        """Something to show at the end of the run."""
+        self.report_count += 1
+        if len(self.reports) < KEPT:
+            self.reports.append(f"tick {tick}: {text}")
 
     def _named(self, name: str) -> Target:
         for target in self.targets:

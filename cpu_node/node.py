@@ -24,6 +24,7 @@ from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, 
 from cosim.placement import component_class
 from cosim.target import Inproc, Remote, Target, TargetError
 from cpu_node import CoreError, make_core
+from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import Machine, MachineError
 
 LOST = 1.0  # seconds from a broken connection to the end
@@ -34,7 +35,7 @@ class CpuNode:
 
     ROLE: ClassVar[str] = "cpu"
     CAPABILITIES: ClassVar[tuple[str, ...]] = ("native", "python")
-    OPTIONS: ClassVar[dict[str, Any]] = {"core": "native", "timing": "fast", "skip_loops": True}
+    OPTIONS: ClassVar[dict[str, Any]] = {"core": "native", "timing": "fast", "skip_loops": True, "hot": 10, "gdb": ""}
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         self.name = name
@@ -42,6 +43,7 @@ class CpuNode:
         self.queue: deque[wire.Frame] = deque()
         self.hosts: list[tuple[Inproc, Host]] = []
         self.machine: Any = None
+        self.gdb: Gdb | None = None
         self.monitors: dict[str, Any] = {}  # target -> monitor of its socket
         self.lost: dict[str, float] = {}  # target -> wall time at which its connection broke
 
@@ -60,13 +62,17 @@ class CpuNode:
                 link.beat()
                 if frame is not None:
                     self._take(frame.body, context)
-        except (MachineError, CoreError, ImageError) as error:
+        except (MachineError, CoreError, ImageError, GdbError) as error:
             link.last_words(f"{error}", 2)
+        except Killed as error:
+            link.last_words(f"{error}", 130)
         except DeviceError as error:
             link.last_words(f"{error}", 2 if self.machine is None else 3)
         except (ClockError, TargetError) as error:
             link.last_words(f"{error}")
         finally:
+            if self.gdb is not None:
+                self.gdb.close()
             for _, host in self.hosts:
                 host.close()
 
@@ -76,6 +82,8 @@ class CpuNode:
             self._paused("started", "")
         elif isinstance(body, Go):
             reason, detail = self.machine.go(body.until, body.armed)
+            if self.gdb is not None:
+                self.gdb.say(f"tick {self._tick()}: {detail or reason}")
             self._paused(reason, detail)
         elif isinstance(body, Command):
             self._command(body)
@@ -92,8 +100,11 @@ class CpuNode:
         config = self.config
         if config["timing"] != "fast":
             raise CoreError(f'timing = {config["timing"]!r}: this release has "fast" only, one tick an instruction')
+        listener = listen(config["gdb"]) if config["gdb"] else None
         core = self.make_core(config["core"], tuple(config["ram"]))
         core.skip_loops = config["skip_loops"]
+        if hasattr(core, "hot"):  # a core that generates code
+            core.hot = config["hot"]
         targets = [self._target(row, context) for row in start.targets]
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
@@ -108,6 +119,9 @@ class CpuNode:
                 loads.append((guest["cmdline_address"], guest["cmdline"].encode() + b"\0"))
             self.machine.vcpu = name
         self.machine.start(loads, entry)
+        if listener is not None:
+            self.gdb = Gdb(listener, self.machine, self._look, self._note, config["symbols"])
+            self.machine.debugger = self.gdb
 
     def make_core(self, kind: str, ram: tuple[int, int]) -> Any:
         """The core that runs; a component of one's own may bring another. Raises CoreError."""
@@ -130,6 +144,9 @@ class CpuNode:
         machine = self.machine
         return machine.core.tick if machine is not None else 0
 
+    def _note(self, text: str) -> None:
+        self.link.note(text, self._tick())
+
     # While it runs -----------------------------------------------------------------------------------------
 
     def _waiting(self) -> None:
@@ -151,6 +168,8 @@ class CpuNode:
         """Called between slices: take commands, show consoles."""
         self.link.beat(self._tick())
         self._console()
+        if self.gdb is not None:
+            self.gdb.poll()
         while (frame := self.link.receive()) is not None:
             self.queue.append(frame)
         while self.queue and isinstance(self.queue[0].body, Command):

@@ -98,7 +98,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         "mmio_write", 24,
-        "estimate: the bridge takes it at once; who writes on waits for 2 peripheral clocks (16) and the SuperHyway (8)",
+        "estimate: the bridge takes it at once; the next write waits 2 peripheral clocks (16) and the SuperHyway (8)",
         "store to a device",
     ),
     Parameter("register", 4, "estimate: an access on the CPU's own bus, 2 SuperHyway clocks", "core's registers in P4"),

@@ -168,6 +168,9 @@ class Session:
             quantum = ticks(run.quantum) if self.interactive else 0
             config.update(ram=self.topology.machine.ram, leases=run.leases, quantum=quantum)
             config["guests"] = {} if hypervisor else self.guests
+            # For a debugger, who takes registers as the first file has them: one with an FPU, if there is one.
+            rows = sorted(self.guests.values(), key=lambda guest: not guest["fpu"])
+            config["symbols"] = [guest["image"] for guest in rows]
         elif name == hypervisor:
             config["guests"] = self.guests
         return config
@@ -278,6 +281,8 @@ class Session:
             self.tick = max(self.tick, frame.t)
         if isinstance(body, Status):
             self.supervisor.beat(child, body.progress)
+            if isinstance(note := body.info.get("note"), str):
+                self.watcher.note(note)
         elif isinstance(body, Ready):
             self._check_ready(name, body)
             if child.progress < 0:

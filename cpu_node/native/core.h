@@ -47,9 +47,12 @@ struct insn {
     uint16_t word;
     uint8_t n, m;
     uint8_t flags; /* F_MARKED: a breakpoint may lie here, look at the set */
+    uint8_t heat;  /* arrivals by a taken branch */
     int32_t imm;
 };
 #define NOT_DECODED OP_COUNT
+#define OP_COMPILED (OP_COUNT + 1) /* generated code starts here: jit.c's block `imm` */
+#define NEVER_HOT 255
 #define NO_PAGE 0xffffffffu /* equals no masked pc */
 #define PAGE 4096u
 #define INSNS_PER_PAGE (PAGE / 2)
@@ -157,6 +160,18 @@ typedef struct core {
 
     PyObject *bus, *hook;
 
+    struct jit *jit; /* NULL: no generated code */
+    int hot;         /* arrivals after which code is generated; 0: never */
+    int hold;        /* taken branches for which the interpreter keeps the turn */
+    int resume;      /* units until the interpreter's next one counts as arrived at: it has done what could not be generated */
+    bool host_fma;
+    int64_t generated; /* instructions that generated code executed */
+    int32_t budget;  /* ticks that generated code left over */
+    uint32_t jit_scratch;
+    uint32_t fp_op;  /* last FPU operation of generated code whose cause is not in FPSCR yet, and its operands */
+    uint64_t fp_a, fp_b, fp_c;
+    uint32_t fp_v[20];
+
     /* timing = "sh4a" */
     bool timed;
     bool outside;       /* this unit made an access beyond RAM: what a callback did counts before the next instruction */
@@ -188,13 +203,14 @@ void bus_error(core *c) __attribute__((noreturn)); /* a Python callback raised *
 /* mmu.c */
 bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value);
 uint32_t translate(core *c, uint32_t vaddr, enum access kind, bool *control);
+bool translate_quietly(const core *c, uint32_t vaddr, enum access kind, uint32_t *paddr, bool *whole);
 void mmu_flush(core *c);
 void ldtlb(core *c);
 bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value);
 bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t value);
 void store_queue_flush(core *c, uint32_t vaddr);
 uint16_t fetch_word(core *c, uint32_t vaddr, uint32_t *paddr, bool *in_ram);
-bool translate_quietly(const core *c, uint32_t vaddr, uint32_t *paddr, uint32_t *ptel);
+bool translate_for_cache(const core *c, uint32_t vaddr, uint32_t *paddr, uint32_t *ptel);
 enum memory memory_kind(const core *c, uint32_t vaddr, uint32_t ptel, bool fetch);
 
 
@@ -209,6 +225,8 @@ int64_t lease_limit(core *c, int64_t tick);
 /* fpu.c */
 void fpu_execute(core *c, const struct insn *i);
 void fpu_execute_timed(core *c, const struct insn *i);
+void fpu_quick(core *c, const struct insn *i); /* for generated code */
+void fp_settle(core *c);
 
 /* run.c */
 void run(core *c, int64_t until, bool single);

@@ -1,5 +1,6 @@
 /* Words to decoded instructions, by the table generated from cpu_node/isa.py. */
 #include "core.h"
+#include "jit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ void decode(uint16_t w, struct insn *i)
     i->n = w >> 8 & 15;
     i->m = w >> 4 & 15;
     i->flags = rows[i->op].flags;
+    i->heat = 0;
     switch (w >> 12) {
     case 0xa:
     case 0xb:
@@ -71,6 +73,7 @@ struct insn *code_at(core *c, uint32_t paddr)
             p->insn[k] = (struct insn){.op = NOT_DECODED};
         memset(p->line, 0, sizeof p->line);
         c->has_code[page] = 1;
+        jit_code_page(c);
     }
     return &p->insn[(off & (PAGE - 1)) / 2];
 }
@@ -83,6 +86,7 @@ void code_invalidate(core *c, uint32_t paddr, uint32_t bytes)
         struct code_page *p = c->code[line / 128];
         if (!p || !p->line[line % 128])
             continue;
+        jit_kill_line(c, line / 128, line % 128);
         for (unsigned k = 0; k < 16; k++)
             p->insn[line % 128 * 16 + k].op = NOT_DECODED;
         p->line[line % 128] = 0;
@@ -92,6 +96,7 @@ void code_invalidate(core *c, uint32_t paddr, uint32_t bytes)
 /* Decode everything anew. The pages stay: an instruction of one may be executing. */
 void code_forget(core *c)
 {
+    jit_reset(c);
     for (uint32_t page = 0; page < c->ram_size >> 12; page++)
         if (c->code[page])
             code_invalidate(c, c->ram_base + page * PAGE, PAGE);

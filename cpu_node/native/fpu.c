@@ -5,6 +5,8 @@
  * every NaN result is the default one. Approximate operations are defined in docs/reference/semantics.md. */
 #include "core.h"
 
+#include <string.h>
+
 typedef unsigned __int128 u128;
 enum { I = 1, U = 2, O = 4, Z = 8, V = 16 };
 
@@ -627,3 +629,141 @@ void fpu_execute(core *c, const struct insn *i)
     default: move(c, i);
     }
 }
+
+#ifndef TIMED
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+/* FIPR and FTRV on the host's unit, two rows at a time: products of singles are exact in doubles, and the sum of four of
+ * them is close enough to be rounded to single, unless they cancel or the sum lies near a point where rounding
+ * turns. Then it says no. MXCSR rounds as FPSCR does; inexact gathers there. */
+static bool rows_quickly(const core *c, const __m128d p[4], __m128d *sum)
+{
+    const __m128d sign = _mm_set1_pd(-0.0);
+    __m128d s = _mm_add_pd(_mm_add_pd(p[0], p[1]), _mm_add_pd(p[2], p[3])), size = _mm_andnot_pd(sign, s);
+    __m128d most = _mm_max_pd(_mm_max_pd(_mm_andnot_pd(sign, p[0]), _mm_andnot_pd(sign, p[1])),
+                              _mm_max_pd(_mm_andnot_pd(sign, p[2]), _mm_andnot_pd(sign, p[3])));
+    __m128d good = _mm_and_pd(_mm_cmpge_pd(size, _mm_mul_pd(most, _mm_set1_pd(0.0625))),
+                              _mm_and_pd(_mm_cmpge_pd(size, _mm_set1_pd(0x1p-125)), _mm_cmplt_pd(size, _mm_set1_pd(0x1p127))));
+    if (_mm_movemask_pd(good) != 3)
+        return false;
+    *sum = s;
+    __m128i low32 = _mm_and_si128(_mm_add_epi32(_mm_castpd_si128(s), _mm_set1_epi32(256)), _mm_set1_epi32(0x0fffffff));
+    if ((_mm_movemask_epi8(_mm_cmpgt_epi32(low32, _mm_set1_epi32(512))) & 0x0f0f) == 0x0f0f)
+        return true;
+    uint64_t bits[2];
+    _mm_storeu_pd((double *)bits, s);
+    for (int k = 0; k < 2; k++) {
+        uint32_t low = (uint32_t)bits[k] & 0x1fffffff, near = 512;
+        bool middle = ((low - 0x10000000u + near / 2) & 0x1fffffff) <= near;
+        bool whole = ((low + near / 2) & 0x1fffffff) <= near;
+        if (!whole && !middle)
+            continue;
+        if (middle || c->fpscr & FPSCR_RM || low)
+            return false;
+        /* As it stands a single: only if nothing was lost on the way, else it is inexact or another. */
+        double v[4][2];
+        for (int q = 0; q < 4; q++)
+            _mm_storeu_pd(v[q], p[q]);
+        double lost = 0, total[2];
+        for (int q = 0; q < 2; q++) {
+            double a = v[2 * q][k], b = v[2 * q + 1][k], t = a + b, was = t - a;
+            total[q] = t;
+            lost += (a - (t - was) != 0) + (b - was != 0);
+        }
+        double t = total[0] + total[1], was = t - total[0];
+        lost += (total[0] - (t - was) != 0) + (total[1] - was != 0);
+        if (lost != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool vector_quickly(core *c, const struct insn *i)
+{
+    __m128d p[4], s[2];
+    unsigned n = i->n & 12;
+    const float *f = (const float *)c->fr;
+    if (i->op == OP_fipr) {
+        unsigned m = (i->n & 3) << 2;
+        for (int k = 0; k < 4; k++)
+            p[k] = _mm_set1_pd((double)f[n + k] * (double)f[m + k]);
+        if (!rows_quickly(c, p, &s[0]))
+            return false;
+        memcpy(c->fp_v, &c->fr[n], 16);
+        memcpy(c->fp_v + 4, &c->fr[m], 16);
+        _mm_store_ss((float *)&c->fr[n + 3], _mm_cvtpd_ps(s[0]));
+    } else {
+        const float *x = (const float *)c->xf;
+        for (int half = 0; half < 2; half++) {
+            for (int k = 0; k < 4; k++)
+                p[k] = _mm_mul_pd(_mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const void *)(x + 4 * k + 2 * half)))),
+                                  _mm_set1_pd((double)f[n + k]));
+            if (!rows_quickly(c, p, &s[half]))
+                return false;
+        }
+        memcpy(c->fp_v, &c->fr[n], 16);
+        memcpy(c->fp_v + 4, c->xf, 64);
+        _mm_storel_epi64((void *)&c->fr[n], _mm_castps_si128(_mm_cvtpd_ps(s[0])));
+        _mm_storel_epi64((void *)&c->fr[n + 2], _mm_castps_si128(_mm_cvtpd_ps(s[1])));
+    }
+    c->fp_op = i->word;
+    return true;
+}
+#endif
+
+/* Generated code: operations whose operands or results are not ordinary, and those that no host instruction does. */
+void fpu_quick(core *c, const struct insn *i)
+{
+#ifdef __SSE2__
+    if (i->op == OP_fipr || i->op == OP_ftrv) {
+        unsigned before = _mm_getcsr();
+        if (vector_quickly(c, i))
+            return;
+        _mm_setcsr(before);
+    }
+#endif
+    if (i->op != OP_frchg)
+        c->fp_op = 0;
+    fpu_execute(c, i);
+}
+
+/* The cause field as the last operation of generated code left it: its operands were noted, its flags are known. */
+void fp_settle(core *c)
+{
+    struct insn i;
+    unsigned cause = 0;
+    bool wide = c->fp_op >> 16;
+    const struct format *f = wide ? &dbl : &single;
+    decode((uint16_t)c->fp_op, &i);
+    struct number a = unpack(c, f, c->fp_a), b = unpack(c, f, c->fp_b), p = {0};
+    switch (i.op) {
+    case OP_fsub:
+        b.sign = !b.sign;
+        /* fall through */
+    case OP_fadd: add_numbers(c, f, a, b, &cause); break;
+    case OP_fmul: mul_numbers(c, f, a, b, &cause); break;
+    case OP_fdiv: div_numbers(c, f, a, b, &cause); break;
+    case OP_fsqrt: sqrt_number(c, f, a, &cause); break;
+    case OP_fmac:
+        multiply(a, b, &p);
+        add_numbers(c, f, p, unpack(c, f, c->fp_c), &cause);
+        break;
+    case OP_float: {
+        int32_t v = (int32_t)c->fp_a;
+        round_pack(c, f, v < 0, 0, v < 0 ? (u128)(-(int64_t)v) : (u128)v, &cause);
+        break;
+    }
+    case OP_fcnvds: round_pack(c, &single, a.sign, a.e, a.m, &cause); break;
+    case OP_fipr: inner_product(c, c->fp_v, c->fp_v + 4, &cause); break;
+    case OP_ftrv:
+        for (int row = 0; row < 4; row++) {
+            uint32_t column[4] = {c->fp_v[4 + row], c->fp_v[8 + row], c->fp_v[12 + row], c->fp_v[16 + row]};
+            inner_product(c, column, c->fp_v, &cause);
+        }
+        break;
+    }
+    c->fpscr = (c->fpscr & ~0x3f000u) | cause << 12 | cause << 2;
+    c->fp_op = 0;
+}
+#endif

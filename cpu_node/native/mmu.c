@@ -1,6 +1,7 @@
 /* MMU, store queues and the core's own registers in P4. The UTLB translates data and fetches; the ITLB
  * arrays are storage kept coherent by TI and associative writes (docs/reference/semantics.md). */
 #include "core.h"
+#include "jit.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@ void mmu_flush(core *c)
         memset(c->soft[k].tag, 0, sizeof c->soft[k].tag);
     c->fetch_tag = NO_PAGE;
     c->effects++;
+    jit_unmap(c);
 }
 
 static uint32_t page_mask(uint32_t data)
@@ -79,7 +81,7 @@ static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, bool *
 
 /* For operations on the caches: no exception, protection is not looked at. False: no single translation. *ptel is
  * that of the UTLB, and means nothing elsewhere. */
-bool translate_quietly(const core *c, uint32_t v, uint32_t *p, uint32_t *ptel)
+bool translate_for_cache(const core *c, uint32_t v, uint32_t *p, uint32_t *ptel)
 {
     *ptel = 0;
     if (v >= 0xe0000000 || (v >= 0x80000000 && !(c->sr & SR_MD)))
@@ -155,16 +157,64 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
     return p;
 }
 
+/* As translate, but says no where that would raise or does not end in RAM. *whole: so does its whole 4 KB page. */
+bool translate_quietly(const core *c, uint32_t v, enum access kind, uint32_t *paddr, bool *whole)
+{
+    *whole = true;
+    if (v >= 0x80000000 && !(c->sr & SR_MD))
+        return false;
+    if (v >= 0xe0000000)
+        return false;
+    if ((v >= 0x80000000 && v < 0xc0000000) || !(c->mmucr & 1)) {
+        *paddr = v & 0x1fffffff;
+        return in_ram(c, *paddr);
+    }
+    int near, i = search(c, v, &near);
+    if (i < 0)
+        return false;
+    const struct tlb_entry *e = &c->utlb[i];
+    unsigned pr = e->data >> 5 & 3;
+    bool user = !(c->sr & SR_MD);
+    if (kind == WRITE ? !(pr & 1) || (user && pr != 3) || !(e->data & PTEL_D) : user && pr < 2)
+        return false;
+    uint32_t mask = page_mask(e->data);
+    *whole = near == 1 && mask <= 0xfffff000;
+    *paddr = (e->data & 0x1fffffff & mask) | (v & ~mask);
+    return in_ram(c, *paddr);
+}
+
+/* Forget what was remembered of an entry's pages. */
+static void forget_pages(core *c, const struct tlb_entry *e)
+{
+    uint32_t bytes = ~page_mask(e->data) + 1;
+    if (!(e->data & PTEL_V))
+        return;
+    if (bytes > 0x10000) {
+        mmu_flush(c);
+        return;
+    }
+    for (uint32_t v = e->vpn & page_mask(e->data) & ~0xfffu, end = v + bytes; v < end; v += PAGE) {
+        for (int k = 0; k < 3; k++)
+            c->soft[k].tag[v >> 12 & (SOFT - 1)] = 0;
+        jit_unmap_page(c, v);
+    }
+    c->fetch_tag = NO_PAGE;
+    c->effects++;
+}
+
 void ldtlb(core *c)
 {
     unsigned urc = c->mmucr >> 10 & 63, urb = c->mmucr >> 18 & 63;
+    forget_pages(c, &c->utlb[urc]);
     c->utlb[urc].vpn = c->pteh & 0xfffffcff;
     c->utlb[urc].data = c->ptel & 0x1ffffdff;
+    forget_pages(c, &c->utlb[urc]);
+    c->fetch_tag = NO_PAGE;
+    c->effects++;
     urc = (urc + 1) & 63;
     if (urb && urc == urb)
         urc = 0;
     c->mmucr = (c->mmucr & ~0xfc00u) | urc << 10;
-    mmu_flush(c);
 }
 
 static void set_mmucr(core *c, uint32_t v)

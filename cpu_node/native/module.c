@@ -1,5 +1,6 @@
 /* The Python type `Core` (interface: docs/reference/core.md). */
 #include "core.h"
+#include "jit.h"
 #include "structmember.h"
 
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 static PyObject *stop_type;
 #define SELF core *c = (core *)self
 #define STATE_WORDS 79
+#define HOT 10 /* arrivals at a branch target after which code is generated */
 
 /* PyErr_Format knows no %llx before Python 3.12. */
 static PyObject *error(PyObject *type, const char *format, ...)
@@ -464,6 +466,20 @@ struct timing_state {
     const uint32_t *instruction, *operand;
 };
 
+/* Another timing starts with empty caches and a fresh pipeline; the same one goes on as it is. */
+static void choose_timing(core *c, bool timed)
+{
+    if (timed == c->timed)
+        return;
+    c->timed = timed;
+    pipeline_fresh(&c->pipe);
+    cache_clear(&c->instruction);
+    cache_clear(&c->operand);
+    mmu_flush(c);   /* timed, only what is cached is remembered */
+    code_forget(c); /* generated code is that of fast timing */
+    c->resume = 0;
+}
+
 static bool read_timing(PyObject *d, struct timing_state *t)
 {
     if (!PyDict_Check(d)) {
@@ -577,7 +593,7 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
     c->sleep_ticks = PyLong_AsLongLong(v[7]);
     c->sleeping = PyObject_IsTrue(v[8]);
     c->attention = c->sleeping || c->irq_level > 0;
-    c->timed = timed;
+    choose_timing(c, timed);
     if (timed)
         set_timing(c, &t);
     mmu_flush(c);
@@ -618,6 +634,8 @@ static PyMemberDef members[] = {
     {"sleep_ticks", T_LONGLONG, offsetof(core, sleep_ticks), READONLY, "ticks asleep"},
     {"unit_tick", T_LONGLONG, offsetof(core, unit_tick), READONLY, "start tick of the unit being executed"},
     {"unit_pc", T_UINT, offsetof(core, unit_pc), READONLY, "start of the unit being executed"},
+    {"hot", T_INT, offsetof(core, hot), 0, "arrivals after which code is generated; 0: never"},
+    {"generated", T_LONGLONG, offsetof(core, generated), READONLY, "instructions that generated code executed"},
     {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
     {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
     {NULL, 0, 0, 0, NULL},
@@ -697,19 +715,16 @@ static int set_timing_model(PyObject *self, PyObject *v, void *u)
         PyErr_SetString(PyExc_RuntimeError, "timing set in a callback: set it between runs");
         return -1;
     }
-    if (timed != c->timed) {
-        c->timed = timed;
-        pipeline_fresh(&c->pipe);
-        cache_clear(&c->instruction);
-        cache_clear(&c->operand);
-        mmu_flush(c); /* timed, only what is cached is remembered */
-    }
+    choose_timing(c, timed);
     return 0;
 }
+
+static PyObject *get_generates(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->jit != NULL); }
 
 static PyGetSetDef getset[] = {
     {"tick", get_tick, set_tick, "CPU clocks", NULL},
     {"timing", get_timing, set_timing_model, "\"fast\" or \"sh4a\"", NULL},
+    {"generates", get_generates, NULL, "this host has a code generator; False: all is interpreted", NULL},
     {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
     {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -744,6 +759,11 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         return -1;
     }
     pipeline_fresh(&c->pipe);
+    if (!jit_open(c)) { /* no room: cores that are not used any more may wait for the collector */
+        PyGC_Collect();
+        jit_open(c);
+    }
+    c->hot = HOT;
     reset(c, "power on", 0);
     c->stop = STOP_NONE;
     return 0;
@@ -770,6 +790,7 @@ static void core_dealloc(PyObject *self)
 {
     SELF;
     PyObject_GC_UnTrack(self);
+    jit_close(c);
     for (uint32_t page = 0; c->code && page < c->ram_size >> 12; page++)
         free(c->code[page]);
     if (c->seen)

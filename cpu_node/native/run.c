@@ -3,6 +3,7 @@
  * A unit is one instruction, or a delayed branch with its slot. Everything that comes from outside
  * (horizon, interrupts, calls into the trap page, breakpoints) is looked at between units only. */
 #include "core.h"
+#include "jit.h"
 
 #include <string.h>
 
@@ -321,6 +322,23 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
         c->unit_pc = c->pc; \
         goto *label[i->op]; \
     } while (0)
+/* The same at the target of a taken branch, which may have become hot. */
+#define DISPATCH_ARRIVED do { \
+        if (__builtin_expect(c->stop | single | c->attention | (c->tick >= c->until), 0) || \
+            __builtin_expect((c->pc & 0xfffff001) != c->fetch_tag, 0)) { \
+            arrived = true; \
+            goto ended; \
+        } \
+        i = &c->fetch_base[(c->pc & 0xfff) >> 1]; \
+        if (__builtin_expect(i->flags & F_LOOK, 0)) { \
+            arrived = true; \
+            goto boundary; \
+        } \
+        c->unit_tick = c->tick; \
+        c->unit_pc = c->pc; \
+        count_arrival(c, i); \
+        goto *label[i->op]; \
+    } while (0)
 #define NEXT do { \
         COUNT; \
         if (__builtin_expect(c->in_slot, 0)) \
@@ -331,12 +349,29 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
 #else
 #define NEXT goto done
 #define DISPATCH goto ended
+#define DISPATCH_ARRIVED goto ended
+#endif
+
+#ifndef TIMED
+static inline void count_arrival(core *c, const struct insn *i)
+{
+    struct insn *at = (struct insn *)i;
+    if (c->hold)
+        c->hold--;
+    if (at->heat < c->hot) { /* NEVER_HOT is more than that */
+        if (++at->heat == c->hot && at->op < NOT_DECODED)
+            jit_compile(c, at, c->pc);
+    }
+}
 #endif
 
 void run(core *c, int64_t until, bool single)
 {
-    static const void *const label[OP_COUNT + 1] = {
-        [0 ... OP_COUNT] = &&boundary,
+    static const void *const label[OP_COUNT + 2] = {
+        [0 ... OP_COUNT + 1] = &&boundary,
+#ifndef TIMED
+        [OP_COMPILED] = &&L_compiled,
+#endif
         [OP_mov] = &&L_mov, [OP_mov_i] = &&L_mov_i, [OP_mova] = &&L_mova, [OP_movw_pc] = &&L_movw_pc,
         [OP_movl_pc] = &&L_movl_pc, [OP_movb_load] = &&L_movb_load, [OP_movw_load] = &&L_movw_load,
         [OP_movl_load] = &&L_movl_load, [OP_movb_store] = &&L_movb_store, [OP_movw_store] = &&L_movw_store,
@@ -380,6 +415,8 @@ void run(core *c, int64_t until, bool single)
     c->pipe.target = -1;
     if (c->pipe.open)
         goto second;
+#else
+    bool arrived = false;
 #endif
     goto boundary;
     for (;;) {
@@ -392,6 +429,12 @@ void run(core *c, int64_t until, bool single)
             return;
         }
         if (__builtin_expect(c->attention, 0)) {
+#ifndef TIMED
+            if (c->resume && !--c->resume) {
+                arrived = true;
+                c->attention = c->sleeping || c->irq_level > 0;
+            }
+#endif
             if (acceptable(c)) {
                 c->stop = STOP_INTERRUPT;
                 return;
@@ -435,10 +478,27 @@ void run(core *c, int64_t until, bool single)
         c->pipe.issued = c->pipe.now - 1;
         time_fetch(c, c->pc);
         kept = false; /* there is no third, nor does the slot of a branch pair with it */
+#else
+        if (arrived) {
+            arrived = false;
+            if (!single)
+                count_arrival(c, i);
+        }
 #endif
     execute:
         check_legal(c, i);
         switch (i->op) {
+#ifndef TIMED
+        case OP_COMPILED: L_compiled:
+            if (!c->in_slot && !single && jit_run(c, i)) {
+                arrived = true;
+                if (c->resume)
+                    c->attention = true;
+                goto boundary;
+            }
+            i = jit_original(c, i);
+            goto execute;
+#endif
         case OP_mov: L_mov: R[N] = R[M]; NEXT;
         case OP_mov_i: L_mov_i: R[N] = (uint32_t)IMM; NEXT;
         case OP_mova: L_mova: R[0] = (c->pc & ~3u) + 4 + 4 * ((uint32_t)IMM & 255); NEXT;
@@ -733,6 +793,6 @@ void run(core *c, int64_t until, bool single)
 #endif
         if (x - target <= 64 && c->skip_loops && !single)
             loop_arrival(c);
-        DISPATCH;
+        DISPATCH_ARRIVED;
     }
 }

@@ -178,7 +178,7 @@ void cache_array_write(core *c, struct cache *cache, uint32_t addr, uint32_t v)
 {
     unsigned set = cache_set(addr);
     uint32_t flags = v & LINE_V ? v & (cache == &c->operand ? LINE_V | LINE_U : LINE_V) : 0, p, ptel;
-    if (addr & 8 && !translate_quietly(c, v & 0xfffffc00, &p, &ptel))
+    if (addr & 8 && !translate_for_cache(c, v & 0xfffffc00, &p, &ptel))
         return;
     for (unsigned k = 0; k < 4; k++) {
         uint32_t *way = &cache->way[set][k], tag = *way & 0xfffffc00;
@@ -195,7 +195,7 @@ void cache_array_write(core *c, struct cache *cache, uint32_t addr, uint32_t v)
 void cache_operation(core *c, unsigned op, uint32_t v)
 {
     uint32_t p, ptel;
-    if (!translate_quietly(c, v, &p, &ptel))
+    if (!translate_for_cache(c, v, &p, &ptel))
         return;
     bool instruction = op == OP_icbi || op == OP_prefi;
     struct cache *cache = instruction ? &c->instruction : &c->operand;

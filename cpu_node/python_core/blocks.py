@@ -80,7 +80,14 @@ class Blocks:
     def fetch_slot(self: Any, pc: int) -> None:
         """Fetch, decode and execute a slot now."""
         word, _ = self.fetch(pc)
-        self.decode(word, pc, True)[2]()
+        self.execute_slot(word, pc)
+
+    def execute_slot(self: Any, word: int, pc: int) -> None:
+        """Decode and execute a slot that was fetched."""
+        if self.model is None:
+            self.decode(word, pc, True)[2]()
+        else:
+            self.model.slot(word, pc)
 
     def make_branch(self: Any, name: str, word: int, pc: int, offset: int | None) -> tuple[Callable[[], int], bool]:
         """The branch of a block: executes its slot and returns the next PC."""
@@ -103,7 +110,7 @@ class Blocks:
                 target, (slot_word, _) = c.spc, c.fetch(pc + 2)  # fetched with the old SR, executed with the new
                 c.set_sr(c.ssr)
                 c.effects += 1
-                c.decode(slot_word, pc + 2, True)[2]()
+                c.execute_slot(slot_word, pc + 2 & W)
                 return int(target)
 
             return rte, True

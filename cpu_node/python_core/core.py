@@ -1,7 +1,7 @@
 """The Python SH-4A core: state, run loop and the interface shared with the native core.
 
 The readable reference; semantics that two cores could settle differently: docs/reference/semantics.md.
-Timing "fast": one tick an instruction. Reads top to bottom: state, the outside, the run.
+Timing "fast": one tick an instruction, here; "sh4a": timing.py. Reads top to bottom: state, the outside, the run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cpu_node.python_core.blocks import Blocks
 from cpu_node.python_core.exceptions import BL, MD, Exceptions, Fault
 from cpu_node.python_core.memory import NEVER, Memory
 from cpu_node.python_core.mmu import Mmu
+from cpu_node.python_core.timing import Model
 
 PLAIN = tuple(
     "pc pr gbr vbr ssr spc sgr dbr mach macl fpul pteh ptel ttb tea mmucr pascr ccr tra expevt intevt".split()
@@ -41,7 +42,8 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.utlb, self.itlb = [[0, 0] for _ in range(64)], [[0, 0] for _ in range(4)]
         self.tick = self.instructions = self.skipped = self.leased_reads = self.sleep_ticks = 0
         self.until = self.irq_level = self.irq_code = self.effects = 0
-        self.sleeping, self.skip_loops, self.running = False, True, False
+        self.sleeping, self.skip_loops, self.running, self.single = False, True, False, False
+        self.model: Model | None = None  # of timing "sh4a"
         self.left_tick = 0
         self.stopped = self.detail = ""
         self.bus: Any = None
@@ -57,6 +59,8 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.loop_limit = NEVER
         self.reads: dict[int, int] = {}  # virtual page -> RAM offset
         self.writes: dict[int, int] = {}
+        self.known: dict[tuple[int, str], tuple[int, int]] = {}  # by KB and kind of access: what the UTLB gave
+        self.mapped: int | None = None  # PTEL of the last translation, None where the MMU did not translate
         self.block_maps: list[dict[int, Any]] = [{} for _ in range(4)]  # by SR.MD and SR.FD; pc -> Block
         self.blocks = self.block_maps[0]
         self.compiled: dict[tuple[int, int, int], Any] = {}
@@ -108,6 +112,8 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.llbit = 0  # another context: no MOVCO of the one before succeeds
         self.effects += 1
         self.passed = None
+        if self.model is not None:
+            self.model.fresh()
 
     def state_bytes(self) -> bytes:
         """Registers as little-endian words in STATE_NAMES order."""
@@ -142,6 +148,9 @@ class Core(Exceptions, Mmu, Memory, Blocks):
 
     def snapshot(self) -> dict[str, Any]:
         """Everything but RAM, portable between the cores."""
+        if self.model is not None and self.tick != self.left_tick:
+            self.model.fresh()
+        timing = {} if self.model is None else {"timing": self.model.snapshot()}
         queues = [word for queue in self.store_queues for word in queue]
         return {
             "state": self.state_bytes(),
@@ -153,12 +162,19 @@ class Core(Exceptions, Mmu, Memory, Blocks):
             "skipped": self.skipped,
             "sleep_ticks": self.sleep_ticks,
             "sleeping": self.sleeping,
+            **timing,
         }
 
     def restore(self, d: dict[str, Any]) -> None:
         """Inverse of snapshot. KeyError naming what is missing."""
+        timing = d.get("timing")
+        if timing is not None and timing.get("model") != "sh4a":
+            raise ValueError(f'snapshot: timing of model {timing.get("model")!r}; this core has "sh4a"')
+        model = None if timing is None else Model(self)
+        if model is not None:
+            model.restore(timing)
         for key in self.snapshot():
-            if key not in d:
+            if key not in d and key != "timing":
                 raise KeyError(f"snapshot lacks {key}")
         for key, rows in (("utlb", 64), ("itlb", 4), ("extras", len(EXTRAS) + 24)):
             if len(d[key]) != rows:
@@ -172,9 +188,25 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.ubc, self.store_queues = words[:8], [words[8:16], words[16:24]]
         self.tick, self.instructions, self.skipped = d["tick"], d["instructions"], d["skipped"]
         self.sleep_ticks, self.sleeping = d["sleep_ticks"], bool(d["sleeping"])
+        self.left_tick, self.model = self.tick, model
         self.flush_translations()
 
     # The outside --------------------------------------------------------------------------------------------
+
+    @property
+    def timing(self) -> str:
+        """ "fast" or "sh4a"; settable between runs, "sh4a" then begins with empty caches."""
+        return "fast" if self.model is None else "sh4a"
+
+    @timing.setter
+    def timing(self, timing: str) -> None:
+        if timing not in ("fast", "sh4a"):
+            raise ValueError(f'no timing {timing!r}: timings are "fast" and "sh4a"')
+        if self.running:
+            raise RuntimeError("timing set in a callback of the same core")
+        if timing != self.timing:
+            self.model = Model(self) if timing == "sh4a" else None
+            self.flush_translations()
 
     @property
     def hook(self) -> Any:
@@ -233,7 +265,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
     @property
     def unit_tick(self) -> int:
         """Start tick of the unit being executed."""
-        return self.tick + self._index()
+        return self.tick + self._index() - (0 if self.model is None else self.model.open)
 
     @property
     def unit_pc(self) -> int:
@@ -266,6 +298,9 @@ class Core(Exceptions, Mmu, Memory, Blocks):
             return "horizon"
         if self.trap_first <= self.pc <= self.trap_last and self.sr & MD:
             return "trap"
+        return self._breakpoint()
+
+    def _breakpoint(self) -> str:
         if self.pc in self.breakpoints and self.passed != (self.pc, self.tick):
             self.passed = (self.pc, self.tick)
             self.effects += 1
@@ -278,8 +313,10 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.running = True
         if self.tick != self.left_tick:
             self.effects += 1  # set from outside: the last iteration took longer than it does
+            if self.model is not None:
+                self.model.fresh()
         try:
-            return self._units(single)
+            return self._units(single) if self.model is None else self._timed(self.model, single)
         finally:
             self.running, self.left_tick = False, self.tick
 
@@ -299,6 +336,18 @@ class Core(Exceptions, Mmu, Memory, Blocks):
                 self._abandon()
                 raise
             if single and not self.stopped:
+                self.stopped = "step"
+        return Stop(self.stopped, self.tick, self.pc, self.detail)
+
+    def _timed(self, model: Model, single: bool) -> Stop:
+        """The run under a timing model; between the instructions of a pair only a breakpoint stops."""
+        self.stopped, self.detail, self.single = "", "", single
+        while not self.stopped:
+            self.stopped = self._breakpoint() if model.open else self._boundary()
+            if self.stopped:
+                break
+            model.go()
+            if single and not model.open and not self.stopped:
                 self.stopped = "step"
         return Stop(self.stopped, self.tick, self.pc, self.detail)
 

@@ -66,6 +66,8 @@ class Exceptions:
         self.effects += 1
         if self.vector_base is not None:
             self.tick += charge
+        if self.model is not None:
+            self.tick += self.model.enter(offset)
 
     def take(self: Any, fault: Fault, pc: int, slot: bool) -> None:
         """An exception at the unit of address pc, ``slot``: in the delay slot of its branch."""

@@ -206,12 +206,12 @@ clrt        c.t = 0
 sett        c.t = 1
 nop         pass
 synco       pass
-icbi        pass
-prefi       pass
-ocbi        pass
-ocbp        pass
-ocbwb       pass
-pref        r[n] >> 26 == 0x38 and c.flush_store_queue(r[n])
+icbi        c.model and c.model.operation("icbi", r[n])
+prefi       c.model and c.model.operation("prefi", r[n])
+ocbi        c.model and c.model.operation("ocbi", r[n])
+ocbp        c.model and c.model.operation("ocbp", r[n])
+ocbwb       c.model and c.model.operation("ocbwb", r[n])
+pref        c.flush_store_queue(r[n]) if r[n] >> 26 == 0x38 else c.model and c.model.operation("pref", r[n])
 sleep       c.sleeping = True; c.stopped = "sleep"
 ldtlb       c.ldtlb()
 """

@@ -99,8 +99,12 @@ class Memory:
         if self.hook is not None and (got := self.ask_hook("read", p, size, 0)) is not None:
             return int(got) & SIZE_MASK[size]
         if control and (own := self.p4_read(p)) is not None:
+            if self.model is not None:
+                self.model.beyond("register", p)
             return own & SIZE_MASK[size]
         if not control and self.in_ram(p):
+            if self.model is not None:
+                self.model.load(v, p)
             offset = p - self.ram_base
             return int.from_bytes(self.ram[offset : offset + size], "little")
         return self.bus_read(p, size)
@@ -117,8 +121,12 @@ class Memory:
             self.cut()
             if self.p4_write(p, x):
                 self.effects += 1
+                if self.model is not None:
+                    self.model.beyond("register", p)
                 return
         elif self.in_ram(p):
+            if self.model is not None:
+                self.model.store(v, p)
             self._write_ram(p - self.ram_base, x.to_bytes(size, "little"))
             return
         self.bus_write(p, size, x)
@@ -144,13 +152,19 @@ class Memory:
         if self.hook is not None and (got := self.ask_hook("fetch", p, 2, 0)) is not None:
             return int(got) & 0xFFFF, None
         if self.in_ram(p):
+            if self.model is not None:
+                self.model.fetch(v, p)
             offset = p - self.ram_base
             return self.ram[offset] | self.ram[offset + 1] << 8, offset if self.hook is None else None
+        if self.model is not None:
+            self.model.fetched = (0, 0)
         return self.bus_read(p, 2), None
 
     def bus_read(self: Any, p: int, size: int) -> int:
         """A read outside RAM: leased, or of the bus."""
         self.cut()
+        if self.model is not None:
+            self.model.beyond("mmio_read")
         t = self.unit_tick
         for lease in self.leases:
             if lease.paddr == p and lease.size == size and (got := lease.at(t)) is not None:
@@ -165,6 +179,8 @@ class Memory:
     def bus_write(self: Any, p: int, size: int, x: int) -> None:
         """A write outside RAM."""
         self.cut()
+        if self.model is not None:
+            self.model.beyond("mmio_write")
         self.effects += 1
         if self.bus is not None:
             self.bus.write(self.unit_tick, p, size, x)
@@ -172,6 +188,7 @@ class Memory:
     def flush_store_queue(self: Any, v: int) -> None:
         """PREF of a store queue address: 32 bytes to RAM or to the bus."""
         self.cut()
+        stall = 0 if self.model is None else self.model.stall
         queue, v = v >> 5 & 1, v & ~31
         if self.mmucr & 1:
             p, _ = self._utlb(v, "write")
@@ -194,6 +211,8 @@ class Memory:
             for k, word in enumerate(words):
                 self.bus_write(p + 4 * k, 4, word)
         self.effects += 1
+        if self.model is not None:
+            self.model.queue_written(stall)
 
     # Leases -------------------------------------------------------------------------------------------
 

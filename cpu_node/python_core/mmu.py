@@ -1,7 +1,7 @@
 """MMU of the Python core: UTLB translation, LDTLB, and the core's own registers in P4.
 
 After the public SH-4A register descriptions. The UTLB translates data and fetches alike; the ITLB arrays
-are storage that TI and associative writes keep coherent. Cache arrays read 0. A mixin of Core.
+are storage that TI and associative writes keep coherent. Cache arrays are the timing model's. A mixin of Core.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REGISTERS = {  # address: name, writable bits
     0xFF000004: ("ptel", 0x1FFFFDFF),
     0xFF000008: ("ttb", 0xFFFFFFFF),
     0xFF00000C: ("tea", 0xFFFFFFFF),
-    0xFF00001C: ("ccr", 0x8909),
+    0xFF00001C: ("ccr", 0x8107),
     0xFF000020: ("tra", 0x3FC),
     0xFF000024: ("expevt", 0xFFF),
     0xFF000028: ("intevt", 0x3FFF),
@@ -50,6 +50,7 @@ class Mmu:
         """Forget what translation was remembered: pages for loads, stores, and decoded blocks."""
         self.reads.clear()
         self.writes.clear()
+        self.known.clear()
         for blocks in self.block_maps:
             blocks.clear()
         self.effects += 1
@@ -107,13 +108,19 @@ class Mmu:
             return v, True
         small = False
         if 0x80000000 <= v < 0xC0000000 or not self.mmucr & AT:
-            p = v & 0x1FFFFFFF
+            p, self.mapped = v & 0x1FFFFFFF, None
         else:
-            p, data = self._utlb(v, kind)
+            known = self.known.get((v >> 10, kind))
+            if known is None:
+                p, data = self._utlb(v, kind)
+                self.known[v >> 10, kind] = p & ~0x3FF, data
+            else:
+                p, data = known[0] | v & 0x3FF, known[1]
+            self.mapped = data
             if p >= 0x1C000000:
                 return p | 0xE0000000, True
             small = page_mask(data) == 0xFFFFFC00 or len(self._hits(v, 0xFFFFF000)) > 1
-        if kind != "fetch" and not small and self.hook is None and self.in_ram(p):
+        if kind != "fetch" and not small and self.hook is None and self.model is None and self.in_ram(p):
             pages = self.reads if kind == "read" else self.writes
             pages[v >> 12] = p - self.ram_base & ~0xFFF
         return p, False
@@ -154,7 +161,7 @@ class Mmu:
         if addr < 0xE4000000:
             return int(self.store_queues[addr >> 5 & 1][addr >> 2 & 7])
         if area in (0xF0, 0xF1, 0xF4, 0xF5):
-            return 0
+            return 0 if self.model is None else int(self.model.array_read(addr))
         if area in (0xF2, 0xF6):
             vpn, data = self.itlb[entry & 3] if area == 0xF2 else self.utlb[entry & 63]
             return vpn & ADDRESS_MASK | data & V | (0x200 if area == 0xF6 and data & D else 0)
@@ -175,7 +182,10 @@ class Mmu:
         area, entry = addr >> 24, addr >> 8
         if addr < 0xE4000000:
             self.store_queues[addr >> 5 & 1][addr >> 2 & 7] = value
-        elif area in (0xF0, 0xF1, 0xF4, 0xF5) or addr in IDENTITY:
+        elif area in (0xF0, 0xF1, 0xF4, 0xF5):
+            if self.model is not None:
+                self.model.array_write(addr, value)
+        elif addr in IDENTITY:
             pass
         elif area == 0xF2:
             old = self.itlb[entry & 3]
@@ -193,6 +203,8 @@ class Mmu:
             if name == "pteh" and (self.pteh ^ value) & 0xFF:
                 self.flush_translations()
             setattr(self, name, value & mask)
+            if name == "ccr" and self.model is not None:
+                self.model.write_ccr(value)
         elif 0xFF200000 <= addr < 0xFF200100 and not addr & 0x1F:
             self.ubc[addr >> 5 & 7] = value
         else:

@@ -123,7 +123,7 @@ def test_identification_is_that_of_an_sh7780_and_read_only(bench: Bench, address
     "address, name, mask",
     [
         (0xFF000000, "pteh", 0xFFFFFCFF), (0xFF000004, "ptel", 0x1FFFFDFF), (0xFF000008, "ttb", 0xFFFFFFFF),
-        (0xFF00000C, "tea", 0xFFFFFFFF), (0xFF000010, "mmucr", 0xFCFCFF81), (CCR, "ccr", 0x8909),
+        (0xFF00000C, "tea", 0xFFFFFFFF), (0xFF000010, "mmucr", 0xFCFCFF81), (CCR, "ccr", 0x8107),
         (0xFF000020, "tra", 0x3FC), (0xFF000024, "expevt", 0xFFF), (0xFF000028, "intevt", 0x3FFF),
         (0xFF000070, "pascr", 0xFFFFFFFF),
     ],

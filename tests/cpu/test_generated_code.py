@@ -1,0 +1,149 @@
+"""Generated code changes nothing observable: the native core with and without it, on random loops.
+
+Each program is a few loops of random instructions, with branches over parts of them and now and then a store into
+their own code, run in slices of random length. Everything a core shows must be equal: state, ticks, instruction
+counts, RAM, every bus access with its tick.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import Any
+
+import pytest
+from test_cores_agree import BASE, SIZE, SKIP, Bus, differences, random_snapshot
+
+from cosim.state import unpack
+from cpu_node import make_core
+from cpu_node.disasm import disassemble
+from cpu_node.isa import TABLE
+
+LOOPS = 0x8C002000
+COUNTER = 14  # the loop counter: no random instruction names it
+BRANCHES = {"bt", "bf", "bts", "bfs"}
+LEFT_OUT = {"sleep", "rte", "trapa", "ldc_vbr", "ldcl_vbr", "bra", "braf", "bsr", "bsrf", "jmp", "jsr", "rts"}
+ROWS = [row for row in TABLE if row.name not in LEFT_OUT]
+WEIGHTS = [0.1 if row.name in ("ldc_sr", "ldcl_sr", "ldtlb", "lds_fpscr", "ldsl_fpscr") else
+           2.0 if row.pipe in ("ls", "or") else 1.0 for row in ROWS]  # fmt: skip
+
+
+TAME = [w * (not row.flags and row.pipe != "and" or "F" in row.flags and row.pipe != "ls") + 1e-6
+        for row, w in zip(ROWS, WEIGHTS, strict=True)]  # fmt: skip
+
+
+def random_word(rng: random.Random, weights: list[float]) -> int:
+    while True:
+        row = rng.choices(ROWS, weights)[0]
+        word = row.match | rng.getrandbits(16) & ~row.mask & 0xFFFF
+        if row.name in BRANCHES:
+            word = row.match | rng.randrange(0, 6)  # a few instructions ahead
+        if word >> 8 & 15 != COUNTER and word >> 4 & 15 != COUNTER:
+            return word
+
+
+def random_loops(rng: random.Random) -> bytes:
+    """Loops one after the other, each with its own count in r14, which no random instruction names."""
+    words: list[int] = []
+    weights = TAME if rng.random() < 0.7 else WEIGHTS
+    for _ in range(rng.randrange(1, 4)):
+        body = [random_word(rng, weights) for _ in range(rng.choice((1, 3, 8, 20, 60)))]
+        body += [0x0009] * 3  # branches ahead may not jump over the loop's end
+        words += [0xE000 | COUNTER << 8 | rng.randrange(3, 60)]
+        start = len(words)
+        words += body
+        words += [0x4010 | COUNTER << 8]  # dt r14
+        distance = start - len(words) - 2
+        if distance >= -128:
+            words += [(0x8B00 if rng.random() < 0.5 else 0x8F00) | distance & 0xFF]  # bf or bf.s
+        else:  # too far: bt over bra
+            words += [0x8901, 0xA000 | (start - len(words) - 3) & 0xFFF, 0x0009]
+        words += [random_word(rng, weights) if rng.random() < 0.3 else 0x0009]
+    again = -len(words) - 2 if rng.random() < 0.8 else -2
+    words += [0xA000 | again & 0xFFF, 0x0009]  # bra to the start, or to itself
+    return struct.pack(f"<{len(words)}H", *words)
+
+
+def tame(rng: random.Random, entry: dict[str, Any]) -> None:
+    """Registers with which most instructions succeed: addresses in RAM, ordinary numbers."""
+    values = unpack(entry["state"])
+    for name in values:
+        if name[0] == "r" or name == "gbr":
+            if rng.random() < 0.8:
+                values[name] = rng.choice((0x8C000000, 0xAC000000)) + rng.randrange(0x6000, SIZE - 0x1000) & ~7
+            elif rng.random() < 0.7:
+                values[name] = rng.randrange(-64, 64) & 0xFFFFFFFF
+        if name[:2] in ("fr", "xf") and rng.random() < 0.8:
+            values[name] = ordinary_float(rng)
+    values["sr"] = 0x40000000 | values["sr"] & 0x3F3
+    values["fpscr"] &= rng.choice((0x3FF07F, 0x37F07F, 0x27F07C))
+    entry["state"] = struct.pack(f"<{len(values)}I", *values.values())
+
+
+def ordinary_float(rng: random.Random) -> int:
+    kind = rng.random()
+    if kind < 0.3:
+        value = float(rng.randrange(-8, 9))
+    elif kind < 0.5:
+        value = rng.randrange(-8, 9) * 2.0 ** rng.randrange(-30, 30)
+    else:
+        value = rng.gauss(0, 1) * 2.0 ** rng.choice((0, 0, 0, -3, 5, 20, -20))
+    return int(struct.unpack("<I", struct.pack("<f", value))[0])
+
+
+def listing(code: bytes) -> str:
+    words = enumerate(struct.iter_unpack("<H", code))
+    return "\n".join(f"{LOOPS + 2 * k:08x} {word:04x} {disassemble(word, LOOPS + 2 * k)}" for k, (word,) in words)
+
+
+def compare(seed: int, programs: int) -> None:
+    rng = random.Random(seed)
+    executed = generated = 0
+    for number in range(programs):
+        if number % 20 == 0:  # a page whose code is overwritten too often is the interpreter's
+            plain, hot = (make_core("native", (BASE, SIZE)) for _ in range(2))
+            plain.hot = 0
+            plain.bus, hot.bus = Bus(), Bus()
+        before = hot.generated
+        hot.hot = rng.choice((1, 1, 2, 5))
+        code = random_loops(rng)
+        ram = bytearray(rng.randbytes(SIZE))
+        for vector in (0x100, 0x400, 0x600):
+            ram[vector : vector + len(SKIP)] = SKIP
+        place = rng.choice((LOOPS, LOOPS, LOOPS + 0xFE0 - 2 * rng.randrange(40)))
+        ram[place - 0x8C000000 : place - 0x8C000000 + len(code)] = code
+        entry = random_snapshot(rng, number)
+        if rng.random() < 0.8:
+            tame(rng, entry)
+        state = bytearray(entry["state"])
+        if rng.random() < 0.9 and struct.unpack_from("<I", state, 26 * 4)[0] & 0x40000000:
+            struct.pack_into("<I", state, 24 * 4, place)
+        else:
+            struct.pack_into("<I", state, 24 * 4, place & 0x1FFFFFFF)
+        entry["state"] = bytes(state)
+        for core in (plain, hot):
+            core.write(BASE, bytes(ram))
+            core.restore(entry)
+            core.bus.log.clear()
+        for _ in range(rng.randrange(1, 8)):
+            until = plain.tick + rng.choice((7, 50, 400, 1500))
+            stops = plain.run(until), hot.run(until)
+            found = differences(plain, hot, stops)
+            if found:
+                pytest.fail(f"seed {seed}, program {number}, to tick {until}: {found}\n{listing(code)}")
+            for core in (plain, hot):
+                core.sleeping = False
+        executed += hot.instructions - number
+        generated += hot.generated - before
+    assert generated > executed / 5, f"{generated} of {executed} instructions by generated code"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_loops(seed: int) -> None:
+    compare(seed, 250)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_many_random_loops(seed: int) -> None:
+    compare(seed, 5000)
