@@ -537,7 +537,7 @@ class Machine:
             raise MachineError(f'timing = {timing!r}: timings are "fast", a tick an instruction, and "sh4a"')
         if timing != "fast" and not hasattr(self.core, "timing"):
             raise MachineError(f'timing = {timing!r}: this core has "fast" only; try core = "python"')
-        self.timing, self.timing_from = timing, tick
+        self.timing, self.timing_from = timing, tick if hasattr(self.core, "timing") else NEVER
 
     def input(self, target_name: str, entries: list[tuple[int, int]]) -> None:
         """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
