@@ -45,7 +45,7 @@ def test_how_it_runs_changes_nothing(plain: tuple[str, int], other: str) -> None
 def test_breakpoints_in_pairs_change_nothing(plain: tuple[str, int]) -> None:
     """No target hears of the time between the two: the second's access belongs to the tick before."""
     made = machine(RTOS, *SH4A)
-    memory = 0x80000000 | made.core.ram_base
+    memory = made.core.state()["pc"] & 0xFFFF0000
     made.watch_for(set(range(memory, memory + 0x20000, 2)), None)
     settle, observe, seen = made.settle, made._observe, [0, 0]
 
