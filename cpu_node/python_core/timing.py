@@ -105,11 +105,16 @@ class Model:
         self.p = max(self.p, *self.ready)
         self.fresh()
 
-    def issue(self, use: Use, earliest: int) -> int:
-        """The first time from ``earliest`` at which the instruction may issue by itself."""
+    def ready_at(self, use: Use, earliest: int) -> int:
+        """The first time from ``earliest`` at which all it reads is ready, and its unit free."""
         t = max(earliest, *(self.ready[k] for k in use.reads), self.fe if use.fe else 0)
         if use.row.latency == "fdiv":
             t = max(t, self.divider)
+        return t
+
+    def issue(self, use: Use, earliest: int) -> int:
+        """The first time from ``earliest`` at which the instruction may issue by itself."""
+        t = self.ready_at(use, earliest)
         return max(t, self.ls) if use.row.pipe in ("ls", "and") else t
 
     def mark(self, use: Use, t: int) -> None:
@@ -127,7 +132,7 @@ class Model:
             self.ls = t + 2
 
     def pairs(self, first: Use, second: Use | None, t: int) -> bool:
-        """Whether the second may issue in the tick of the first, which is marked."""
+        """Whether the second may issue in the tick t of the first, which is marked."""
         if second is None:
             return False
         pipes = first.row.pipe, second.row.pipe
@@ -135,8 +140,8 @@ class Model:
             "and" not in pipes
             and pipes not in (("ex", "ex"), ("ls", "ls"))
             and not (first.multiplies and second.multiplies)
-            and self.ls <= t
-            and self.issue(second, t) == t
+            and (self.ls <= t or self.ls == t + 2)  # held by no earlier MOVUA
+            and self.ready_at(second, t) == t
         )
 
     # Caches: what an access costs, and what it does to tags --------------------------------------------------
@@ -213,10 +218,10 @@ class Model:
 
     def write_ccr(self, value: int) -> None:
         """Invalidate as CCR's bits say."""
-        if value & OCI:
-            self.operand = [[0] * WAYS for _ in range(SETS)]
-        if value & ICI:
-            self.instruction = [[0] * WAYS for _ in range(SETS)]
+        for bit, tags in ((OCI, self.operand), (ICI, self.instruction)):
+            if value & bit:
+                for ways in tags:
+                    ways[:] = [tag & TAG for tag in ways]
 
     def probe(self, v: int) -> tuple[int, int | None] | None:
         """Physical address and PTEL of a translation without exceptions; None where there is no single one."""
@@ -248,7 +253,7 @@ class Model:
             if tag & ~U == p & TAG | V:
                 if tag & U and name != "ocbi":
                     self.stall += TICKS["write_back"]
-                ways[k] = tag & ~U if name == "ocbwb" else 0
+                ways[k] = tag & ~U if name == "ocbwb" else tag & TAG
                 self.core.effects += 1
 
     def array_read(self, address: int) -> int:
@@ -286,8 +291,10 @@ class Model:
         try:
             word, offset = core.fetch(core.pc)
             use = use_of(word, core.fpscr & (PR | SZ))
-            if use is not None:
-                self.issued = began - 1 if second else self.issue(use, began)
+            if second:
+                self.issued = began - 1
+            elif use is not None:
+                self.issued = self.issue(use, began)
             operation, is_branch = self.operation_of(word, core.pc, False)
             if is_branch:
                 assert use is not None

@@ -130,11 +130,11 @@ ISSUE = [
     ("muls.w r3,r4; mulu.w r5,r6", [1, 2]),
     ("mul.l r3,r4; muls.w r5,r6", [1, 2]),
     ("mul.l r3,r4; mov r5,r6", [1]),
-    # MOVUA holds LS at 0 and 1, and pairs with nothing behind it
-    ("movua.l @r1,r0; add #1,r3", [1, 2]),
+    # MOVUA holds LS at 0 and 1; at 1 only EX is free, for one
+    ("movua.l @r1,r0; add #1,r3", [1]),
     ("movua.l @r1,r0; mov.l r3,@r1", [1, 3]),
-    ("movua.l @r1,r0; add #1,r3; mov.l r3,@r1", [1, 2, 3]),
-    ("movua.l @r1,r0; mov r3,r4; add #1,r5", [1, 2, 3]),
+    ("movua.l @r1,r0; add #1,r3; mov.l r3,@r1", [1, 3]),
+    ("movua.l @r1,r0; mov r3,r4; mov r5,r6; mov r7,r8", [1, 2, 3]),
     ("add #1,r3; movua.l @r1,r0", [1]),
     # LDC SR is ready at 3 and drains; the next fetch is looked up again and hits
     ("ldc r8,sr; synco", [3, 4]),
@@ -881,6 +881,7 @@ def test_snapshot_of_pending_units(timed: Timed) -> None:
     timed.enter(CODE, {})
     for _ in range(3):
         timed.core.step()
+    # MOVUA at 2 pairs with nothing: SYNCO is next
     timing = timed.core.snapshot()["timing"]
     # the clock is at 3: FDIV until 20, FE until 2, LS until 2 + 2; r0 due at 5, fr2 at 20
     assert list(timing["busy"]) == [17, 0, 1]
