@@ -35,6 +35,7 @@ from cosim.sh7780 import LINE
 from cosim.state import Stop, pack, unpack
 from cosim.target import Target
 from cpu_node.observers import Deadline, Latency
+from cpu_node.timing import TICKS
 
 SYNC = 4_000_000  # ticks between running digests, and the grid of armed patterns: 10 ms
 FLUSH = 10 * SYNC  # serial devices are caught up this often, so that consoles show
@@ -52,6 +53,16 @@ CAUSE = {"start": 0, "call": 1}
 
 class MachineError(Exception):
     """Nodes that cannot make up a machine; the text names them."""
+
+
+def timing_of(core: Any) -> str:
+    """The timing that a core is in; a component's own core may have one only."""
+    return str(getattr(core, "timing", "fast"))
+
+
+def timing_state(core: Any) -> bytes:
+    """Pipeline and caches for the digest; nothing in fast timing."""
+    return repr(sorted(core.snapshot()["timing"].items())).encode() if timing_of(core) != "fast" else b""
 
 
 class AtBreakpoint(Exception):
@@ -94,6 +105,7 @@ class Machine:
         self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
         self.slice_ticks = FIRST_SLICE  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
+        self.timing, self.timing_from = "fast", NEVER  # the timing that begins at a tick
         self.idle_lease = (-1, 0)
         self.calls: dict[tuple[int, int], tuple[int, int, str]] = {}
         self.last_input: dict[str, int] = {}
@@ -316,13 +328,16 @@ class Machine:
             return self.trap(cause, number + 1, level)
         core.set_state_bytes(d.state)
         core.sleeping = d.sleep
-        core.tick = tick + d.charge
+        charge = d.charge
+        if cause == "interrupt" and timing_of(core) != "fast":
+            charge += TICKS["interrupt_entry"]  # the hardware's; the model of SPUMONE counts instructions
+        core.tick = tick + charge
         core.set_vectors(None if d.vectors[0] < 0 else d.vectors[0], *d.vectors[1:])
         self.forward = frozenset(d.forward)
         self.idle_lease = d.idle
         if d.calls is not None:
             self.calls = {(entry, r4): (charge, r0, path) for entry, r4, charge, r0, path in d.calls}
-        self._account(tick, d.charge, d.charge_path, d.vcpu)
+        self._account(tick, charge, d.charge_path, d.vcpu)
         if d.deliver:
             self.interrupts[LINE.get(d.deliver, hex(d.deliver))] += 1
             self._vcpu(d.vcpu)["interrupts"] += 1
@@ -412,6 +427,8 @@ class Machine:
                 self.next_look = grid_after(core.tick + 1, self.quantum) if self.quantum else NEVER
             if self.debugger is not None:
                 self.debugger.stand()
+            if core.tick >= self.timing_from:
+                core.timing, self.timing_from = self.timing, NEVER
             if core.tick >= self.next_sync:
                 self._sync()
                 continue
@@ -431,7 +448,7 @@ class Machine:
                     return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
             else:
                 still = -1
-            limit = min(until, self.next_sync, self.next_look)
+            limit = min(until, self.next_sync, self.next_look, self.timing_from)
             if not core.sleeping:
                 limit = min(limit, core.tick + self.slice_ticks)
             vcpu, stop = self.vcpu, self._run(min(due, limit))
@@ -456,6 +473,13 @@ class Machine:
         except AtBreakpoint:
             stop = Stop("breakpoint", core.tick, core.state()["pc"])
         self._pace(core.instructions - ran, time.monotonic() - began)
+        if stop.reason == "breakpoint" and getattr(core, "in_pair", False):
+            # The rest of the unit belongs to the tick at which it began: no target may be heard before.
+            self._observe(stop.pc, stop.tick)
+            if self.debugger is not None:
+                self.debugger.ran(stop, self.vcpu)
+                self.debugger.stand()
+            return self._run(until)
         return stop
 
     def _pace(self, instructions: int, seconds: float) -> None:
@@ -492,7 +516,7 @@ class Machine:
     def _sync(self) -> None:
         """Running digest at the first boundary at or after a multiple of SYNC."""
         self.event("sync", self.next_sync)
-        self.stream.update(self.core.state_bytes())
+        self.stream.update(self.core.state_bytes() + timing_state(self.core))
         self.syncs.append((self.next_sync, self.stream.hexdigest()))
         if self.next_sync % FLUSH == 0:
             for target in self.targets:
@@ -506,6 +530,14 @@ class Machine:
         self._ask(target, self.core.tick, Advance())
 
     # From outside, between runs -----------------------------------------------------------------------------
+
+    def set_timing(self, timing: str, tick: int) -> None:
+        """Go on under another timing from the first boundary at or past ``tick``. Raises MachineError."""
+        if timing not in ("fast", "sh4a"):
+            raise MachineError(f'timing = {timing!r}: timings are "fast", a tick an instruction, and "sh4a"')
+        if timing != "fast" and not hasattr(self.core, "timing"):
+            raise MachineError(f'timing = {timing!r}: this core has "fast" only; try core = "python"')
+        self.timing, self.timing_from = timing, tick if hasattr(self.core, "timing") else NEVER
 
     def input(self, target_name: str, entries: list[tuple[int, int]]) -> None:
         """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
@@ -595,6 +627,7 @@ class Machine:
         whole = hashlib.sha256(self.stream.digest() + core.state_bytes())
         rest = core.snapshot()
         whole.update(repr([rest[k] for k in ("utlb", "itlb", "extras", "tick", "sleeping")]).encode())
+        whole.update(timing_state(core))
         whole.update(core.ram_sha256())
         for name in sorted(finals):
             whole.update(name.encode() + finals[name].digest)

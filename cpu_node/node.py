@@ -23,6 +23,7 @@ from cosim.link import Link, configure
 from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Reply, Start
 from cosim.placement import component_class
 from cosim.target import Inproc, Remote, Target, TargetError
+from cosim.topology import TopologyError, ticks
 from cpu_node import CoreError, make_core
 from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import Machine, MachineError
@@ -35,7 +36,14 @@ class CpuNode:
 
     ROLE: ClassVar[str] = "cpu"
     CAPABILITIES: ClassVar[tuple[str, ...]] = ("native", "python")
-    OPTIONS: ClassVar[dict[str, Any]] = {"core": "native", "timing": "fast", "skip_loops": True, "hot": 10, "gdb": ""}
+    OPTIONS: ClassVar[dict[str, Any]] = {
+        "core": "native",
+        "timing": "fast",
+        "timing_from": "0s",
+        "skip_loops": True,
+        "hot": 10,
+        "gdb": "",
+    }
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         self.name = name
@@ -62,7 +70,7 @@ class CpuNode:
                 link.beat()
                 if frame is not None:
                     self._take(frame.body, context)
-        except (MachineError, CoreError, ImageError, GdbError) as error:
+        except (MachineError, CoreError, ImageError, TopologyError, GdbError) as error:
             link.last_words(f"{error}", 2)
         except Killed as error:
             link.last_words(f"{error}", 130)
@@ -98,8 +106,6 @@ class CpuNode:
 
     def _start(self, start: Start, context: Any) -> None:
         config = self.config
-        if config["timing"] != "fast":
-            raise CoreError(f'timing = {config["timing"]!r}: this release has "fast" only, one tick an instruction')
         listener = listen(config["gdb"]) if config["gdb"] else None
         core = self.make_core(config["core"], tuple(config["ram"]))
         core.skip_loops = config["skip_loops"]
@@ -108,6 +114,8 @@ class CpuNode:
         targets = [self._target(row, context) for row in start.targets]
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
+        if config["timing"] != "fast":
+            self.machine.set_timing(config["timing"], ticks(config["timing_from"], "timing_from"))
         loads, entry = [], None
         for name, guest in config["guests"].items():  # without a hypervisor: one guest, started here
             path, place = Path(guest["image"]), guest["load"]
@@ -196,6 +204,8 @@ class CpuNode:
             machine.arm(command.target, data["pattern"])
         elif command.what == "observe":
             machine.observe(**data)
+        elif command.what == "timing":
+            machine.set_timing(data["timing"], data["tick"])
         elif command.what == "report":
             answer = machine.figures()
         elif command.what == "state":

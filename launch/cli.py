@@ -100,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
     latency.add_argument("--samples", type=int, default=1000, metavar="N", help="characters an environment (1000)")
     latency.add_argument("--env", default="alone,linux,stress", metavar="LIST", help="of alone, linux, stress (all)")
     latency.add_argument("--seed", type=int, default=1, help="of characters and gaps (1)")
+    latency.add_argument(
+        "--timing", choices=("fast", "sh4a"), help="boot fast, and measure so, from 10 ms before the first character on"
+    )
     latency.add_argument("--plain", action="store_true", help="no live screen, also on a terminal")
     _share(latency, sets)
 

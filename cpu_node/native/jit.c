@@ -93,8 +93,6 @@ static struct opd G(unsigned n) { return pin[n] != NONE ? in_reg(pin[n]) : word_
 static struct opd FR(unsigned n) { return word_of(offsetof(core, fr), n); }
 static struct opd XF(unsigned n) { return word_of(offsetof(core, xf), n); }
 
-#include "isa.h"
-
 static const struct { uint32_t reads, writes; } uses[] = {
     {0, 0},
 #define X(name, mask, match, flags, pipe, latency, reads, writes, at_once) {reads, (writes) | (at_once)},

@@ -45,7 +45,7 @@ static void scatter(core *c, const uint32_t *s)
                         &c->intevt};
     set_sr(c, s[26]);
     set_fpscr(c, s[35]);
-    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr;
+    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr || (c->timed && s[75] != c->ccr);
     memcpy(c->r, s, 64);
     memcpy(c->bank, s + 16, 32);
     for (int k = 0; k < 13; k++)
@@ -61,6 +61,7 @@ static void scatter(core *c, const uint32_t *s)
     c->ll = 0; /* another context: no MOVCO of the one before succeeds */
     c->effects++;
     c->passed_tick = -1;
+    pipeline_fresh(&c->pipe);
 }
 
 static PyObject *names; /* cosim.state.STATE_NAMES */
@@ -188,7 +189,7 @@ static PyObject *guarded_run(core *c, int64_t until, bool single)
     if (c->running)
         return PyErr_Format(PyExc_RuntimeError, "run() or step() in a callback of the same core");
     c->running = true;
-    run(c, until, single);
+    (c->timed ? run_timed : run)(c, until, single);
     c->running = false;
     c->left_tick = c->tick;
     return make_stop(c);
@@ -419,6 +420,102 @@ static PyObject *tlb_rows(struct tlb_entry *e, int n)
     return rows;
 }
 
+/* The model's state in a form that every core takes: docs/reference/timing.md. */
+static PyObject *timing_snapshot(const core *c)
+{
+    const struct pipeline *p = &c->pipe;
+    const int32_t busy[] = {p->divider, p->fe, p->ls};
+    PyObject *ready = PyList_New(TRACKED), *units = PyList_New(3);
+    for (int k = 0; k < TRACKED; k++) {
+        int32_t left = p->pending >> k & 1 ? p->ready[k] - p->now : 0;
+        PyList_SET_ITEM(ready, k, PyLong_FromLong(left > 0 ? left : 0));
+    }
+    for (int k = 0; k < 3; k++)
+        PyList_SET_ITEM(units, k, PyLong_FromLong(busy[k] > p->now ? busy[k] - p->now : 0));
+    return Py_BuildValue("{s:s,s:N,s:N,s:[II],s:L,s:y#,s:y#}", "model", "sh4a", "ready", ready, "busy", units, "fetched",
+                         p->fetched, p->fetched_bytes, "open", (long long)(p->open ? c->tick - c->unit_tick : 0),
+                         "instruction", (char *)c->instruction.way, (Py_ssize_t)sizeof c->instruction.way, "operand",
+                         (char *)c->operand.way, (Py_ssize_t)sizeof c->operand.way);
+}
+
+/* Numbers of a list of the snapshot's `timing`. */
+static bool numbers(PyObject *d, const char *key, int n, long long *out)
+{
+    PyObject *list = PyDict_GetItemString(d, key);
+    if (!list || !PyList_Check(list) || PyList_GET_SIZE(list) != n) {
+        PyErr_Format(list ? PyExc_ValueError : PyExc_KeyError, "snapshot: timing needs %s, a list of %d numbers", key, n);
+        return false;
+    }
+    for (int k = 0; k < n; k++)
+        out[k] = PyLong_AsLongLong(PyList_GET_ITEM(list, k));
+    return !PyErr_Occurred();
+}
+
+static const uint32_t *tag_words(PyObject *d, const char *key)
+{
+    PyObject *raw = PyDict_GetItemString(d, key);
+    if (!raw || !PyBytes_Check(raw) || PyBytes_GET_SIZE(raw) != 16 * SETS) {
+        PyErr_Format(raw ? PyExc_ValueError : PyExc_KeyError, "snapshot: timing needs %s, %d bytes", key, 16 * SETS);
+        return NULL;
+    }
+    return (const uint32_t *)(const void *)PyBytes_AS_STRING(raw);
+}
+
+struct timing_state {
+    long long ready[TRACKED], busy[3], fetched[2], open;
+    const uint32_t *instruction, *operand;
+};
+
+/* Another timing starts with empty caches and a fresh pipeline; the same one goes on as it is. */
+static void choose_timing(core *c, bool timed)
+{
+    if (timed == c->timed)
+        return;
+    c->timed = timed;
+    pipeline_fresh(&c->pipe);
+    cache_clear(&c->instruction);
+    cache_clear(&c->operand);
+    mmu_flush(c);   /* timed, only what is cached is remembered */
+    code_forget(c); /* generated code is that of fast timing */
+    c->resume = 0;
+}
+
+static bool read_timing(PyObject *d, struct timing_state *t)
+{
+    if (!PyDict_Check(d)) {
+        PyErr_Format(PyExc_ValueError, "snapshot: timing is %R; expected None or a dict", d);
+        return false;
+    }
+    PyObject *model = PyDict_GetItemString(d, "model"), *open = PyDict_GetItemString(d, "open");
+    if (!model || !PyUnicode_Check(model) || PyUnicode_CompareWithASCIIString(model, "sh4a") || !open) {
+        PyErr_Format(model && open ? PyExc_ValueError : PyExc_KeyError,
+                     "snapshot: timing needs model, \"sh4a\" (not %R), and open", model ? model : Py_None);
+        return false;
+    }
+    t->open = PyLong_AsLongLong(open);
+    t->instruction = tag_words(d, "instruction");
+    t->operand = t->instruction ? tag_words(d, "operand") : NULL;
+    return t->operand && numbers(d, "ready", TRACKED, t->ready) && numbers(d, "busy", 3, t->busy) &&
+           numbers(d, "fetched", 2, t->fetched);
+}
+
+static void set_timing(core *c, const struct timing_state *t)
+{
+    struct pipeline *p = &c->pipe;
+    for (int k = 0; k < TRACKED; k++)
+        if ((p->ready[k] = (int32_t)t->ready[k]) > 0)
+            p->pending |= 1ull << k;
+    p->divider = (int32_t)t->busy[0];
+    p->fe = (int32_t)t->busy[1];
+    p->ls = (int32_t)t->busy[2];
+    p->fetched = (uint32_t)t->fetched[0];
+    p->fetched_bytes = (uint32_t)t->fetched[1];
+    p->open = t->open > 0;
+    c->unit_tick = c->tick - t->open;
+    cache_load_words(&c->instruction, t->instruction, 0xfffffc00 | LINE_V);
+    cache_load_words(&c->operand, t->operand, 0xfffffc00 | LINE_V | LINE_U);
+}
+
 static PyObject *core_snapshot(PyObject *self, PyObject *unused)
 {
     SELF;
@@ -427,11 +524,18 @@ static PyObject *core_snapshot(PyObject *self, PyObject *unused)
     PyObject *list = PyList_New(n);
     for (int k = 0; k < n; k++)
         PyList_SET_ITEM(list, k, PyLong_FromUnsignedLong(*x[k]));
-    return Py_BuildValue("{s:N,s:N,s:N,s:N,s:L,s:L,s:L,s:L,s:O}", "state", core_state_bytes(self, unused), "utlb",
+    PyObject *d = Py_BuildValue("{s:N,s:N,s:N,s:N,s:L,s:L,s:L,s:L,s:O}", "state", core_state_bytes(self, unused), "utlb",
                          tlb_rows(c->utlb, 64), "itlb", tlb_rows(c->itlb, 4), "extras", list, "tick",
                          (long long)c->tick, "instructions", (long long)c->instructions, "skipped",
                          (long long)c->skipped, "sleep_ticks", (long long)c->sleep_ticks, "sleeping",
                          c->sleeping ? Py_True : Py_False);
+    if (d && c->timed) {
+        PyObject *timing = timing_snapshot(c);
+        if (!timing || PyDict_SetItemString(d, "timing", timing))
+            Py_CLEAR(d);
+        Py_XDECREF(timing);
+    }
+    return d;
 }
 
 static bool set_tlb(struct tlb_entry *e, int n, PyObject *rows)
@@ -465,6 +569,11 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
         if (have != rows[k])
             return PyErr_Format(PyExc_ValueError, "snapshot: %zd rows of %s; expected %d", have, need[1 + k], rows[k]);
     }
+    PyObject *timing = PyDict_GetItemString(d, "timing");
+    struct timing_state t;
+    bool timed = timing && timing != Py_None;
+    if (timed && !read_timing(timing, &t))
+        return NULL;
     PyObject *done = core_set_state_bytes(self, v[0]);
     if (!done)
         return NULL;
@@ -484,6 +593,9 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
     c->sleep_ticks = PyLong_AsLongLong(v[7]);
     c->sleeping = PyObject_IsTrue(v[8]);
     c->attention = c->sleeping || c->irq_level > 0;
+    choose_timing(c, timed);
+    if (timed)
+        set_timing(c, &t);
     mmu_flush(c);
     if (PyErr_Occurred())
         return NULL;
@@ -516,7 +628,6 @@ static PyMethodDef methods[] = {
 };
 
 static PyMemberDef members[] = {
-    {"tick", T_LONGLONG, offsetof(core, tick), 0, "CPU clocks"},
     {"instructions", T_LONGLONG, offsetof(core, instructions), READONLY, "executed"},
     {"skipped", T_LONGLONG, offsetof(core, skipped), READONLY, "skipped by loop skipping"},
     {"leased_reads", T_LONGLONG, offsetof(core, leased_reads), READONLY, "reads served by leases"},
@@ -566,9 +677,53 @@ static int set_hook(PyObject *self, PyObject *v, void *u)
     return 0;
 }
 
+static PyObject *get_tick(PyObject *self, void *u) { (void)u; return PyLong_FromLongLong(((core *)self)->tick); }
+
+static int set_tick(PyObject *self, PyObject *v, void *u)
+{
+    SELF;
+    (void)u;
+    if (!v) {
+        PyErr_SetString(PyExc_TypeError, "tick cannot be deleted");
+        return -1;
+    }
+    int64_t tick = PyLong_AsLongLong(v);
+    if (tick == -1 && PyErr_Occurred())
+        return -1;
+    if (tick != c->tick)
+        pipeline_fresh(&c->pipe); /* another context, or time that something else took */
+    c->tick = tick;
+    return 0;
+}
+
+static PyObject *get_timing(PyObject *self, void *u)
+{
+    (void)u;
+    return PyUnicode_FromString(((core *)self)->timed ? "sh4a" : "fast");
+}
+
+static int set_timing_model(PyObject *self, PyObject *v, void *u)
+{
+    SELF;
+    (void)u;
+    bool timed = v && PyUnicode_Check(v) && !PyUnicode_CompareWithASCIIString(v, "sh4a");
+    if (!timed && !(v && PyUnicode_Check(v) && !PyUnicode_CompareWithASCIIString(v, "fast"))) {
+        PyErr_Format(PyExc_ValueError, "no timing %R: it is \"fast\" or \"sh4a\"", v ? v : Py_None);
+        return -1;
+    }
+    if (c->running) {
+        PyErr_SetString(PyExc_RuntimeError, "timing set in a callback: set it between runs");
+        return -1;
+    }
+    choose_timing(c, timed);
+    return 0;
+}
+
 static PyObject *get_generates(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->jit != NULL); }
 
 static PyGetSetDef getset[] = {
+    {"tick", get_tick, set_tick, "CPU clocks", NULL},
+    {"timing", get_timing, set_timing_model, "\"fast\" or \"sh4a\"", NULL},
     {"generates", get_generates, NULL, "this host has a code generator; False: all is interpreted", NULL},
     {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
     {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
@@ -603,6 +758,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         PyErr_NoMemory();
         return -1;
     }
+    pipeline_fresh(&c->pipe);
     if (!jit_open(c)) { /* no room: cores that are not used any more may wait for the collector */
         PyGC_Collect();
         jit_open(c);
@@ -683,6 +839,7 @@ PyMODINIT_FUNC PyInit__native(void)
         return NULL;
     }
     decode_init();
+    timing_init();
     Py_INCREF(&core_type);
     PyModule_AddObject(m, "Core", (PyObject *)&core_type);
     return m;

@@ -209,6 +209,11 @@ class Core(Exceptions, Mmu, Memory, Blocks):
             self.flush_translations()
 
     @property
+    def in_pair(self) -> bool:
+        """Whether a breakpoint has stopped between the two instructions of a pair: the unit has not ended."""
+        return self.model is not None and self.model.open > 0
+
+    @property
     def hook(self) -> Any:
         """None or callable(kind, paddr, size, value) -> int | None, asked before each access."""
         return self._hook

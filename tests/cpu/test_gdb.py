@@ -30,7 +30,7 @@ class TestRegisters:
         it.core.set_state({"sr": sr, "ssr": 0x700080F1, **{name: 0x1000 + k for k, name in enumerate(names)}})
         return dict(it.core.state())
 
-    @pytest.mark.parametrize("sr", [MD, MD | RB, MD | RB | BL, 0], ids=["bank 0", "bank 1", "blocked", "user"])
+    @pytest.mark.parametrize("sr", [MD, MD | RB, MD | RB | BL, RB], ids=["bank 0", "bank 1", "blocked", "user"])
     def test_all_of_them(self, kind, sr):
         it = Debugged(kind)
         state = self.distinct(it, sr)
@@ -116,7 +116,8 @@ class TestMemory:
         with it:
             client = it.attach()
             assert client.ask("m400000,4") == seen
-            assert client.ask(f"m{DATA:x},4") == "11111111"  # P1, from the user's mode too
+            for area in (0x80000000, 0xA0000000):  # from the user's mode too
+                assert client.ask(f"m{area | DATA & 0x1FFFFFFF:x},4") == "11111111"
             assert client.ask("m401000,4") == NO_MEMORY
             assert it.core.snapshot() == before
 
@@ -207,15 +208,24 @@ class TestBreakpoints:
             client.ask(f"Z0,{LOOP:x},2")
             for _ in range(3):
                 assert client.ask("c") == STOPPED
+                assert client.ask(f"P5={little(9)}") == "OK"  # which is no second arrival
                 assert client.ask("s") == STOPPED and client.pc == STORE
                 assert client.ask("s") == STOPPED and client.pc == LOAD
-                assert client.ask(f"P5={little(9)}") == "OK"  # which is no second arrival
                 assert client.ask("s") == STOPPED and client.pc == BRANCH
             client.ask(f"z0,{LOOP:x},2")
             assert client.ask("c") == "W00"
             loop, load = it.end()["deadlines"]
         assert loop["activations"] == load["activations"] == (END - 1 + 4) // 5
         assert loop["misses"] == load["misses"] == 0
+
+    def test_where_it_stands_already(self, kind):
+        with Debugged(kind) as it:
+            client = it.attach()
+            client.ask("s")
+            assert client.pc == LOOP
+            client.ask(f"Z0,{LOOP:x},2")
+            assert client.ask("c") == STOPPED
+            assert (client.pc, client.tick()) == (LOOP, 6)
 
     def test_no_delay_slot_is_a_boundary(self, kind):
         with Debugged(kind) as it:
@@ -303,12 +313,14 @@ class TestWatchpoints:
             assert client.ask("c") == "W00"
             assert it.end()["digest"] == undisturbed(kind)["digest"]
 
-    @pytest.mark.parametrize(("offset", "hit"), [(-1, None), (0, 0), (3, 3), (4, None)])
-    def test_part_of_an_access(self, kind, offset, hit):
+    PARTS = ((-1, 1, None), (0, 1, 0), (3, 1, 3), (4, 1, None), (-4, 8, 0), (-8, 8, None))
+
+    @pytest.mark.parametrize(("offset", "length", "hit"), PARTS)
+    def test_part_of_an_access(self, kind, offset, length, hit):
         with Debugged(kind) as it:
             client = it.attach()
-            client.ask(f"Z2,{DATA + offset:x},1")
-            expected = "W00" if hit is None else f"T05watch:{DATA + offset:x};thread:1;"
+            client.ask(f"Z2,{DATA + offset:x},{length}")
+            expected = "W00" if hit is None else f"T05watch:{DATA + hit:x};thread:1;"
             assert client.ask("c") == expected
 
     def test_by_the_address_it_has_in_a_page(self, kind):
@@ -375,7 +387,7 @@ class TestInterrupt:
                 assert client.tick() > last
                 last = client.tick()
             client.raw(b"\x03")  # it stands already
-            assert client.ask("?") == "T02thread:1;"
+            assert client.ask("qC") == "QC1"
 
     def test_ctrl_c_and_on_to_the_end(self, kind):
         with Debugged(kind) as it:

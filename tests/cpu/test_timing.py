@@ -23,7 +23,7 @@ from cpu_node import make_core
 from cpu_node.timing import TICKS
 
 # Which kinds of core have the model. A kind that gets it makes test_capability fail until it is said here.
-HAVE_SH4A = {"native": False, "python": True}
+HAVE_SH4A = {"native": True, "python": True}
 
 FILL, BACK, PREFETCH = TICKS["line_fill"], TICKS["write_back"], TICKS["prefetch"]
 UNCACHED_READ, UNCACHED_WRITE = TICKS["uncached_read"], TICKS["uncached_write"]

@@ -91,7 +91,7 @@ SETS = [
     ("core=python", "--set core=python: expected TABLE.key=VALUE, e.g. --set cpu.core=python"),
     ("cpo.core=python", f"--set cpo.core=python: no table 'cpo' (did you mean cpu or cpg?); {TABLES}"),
     ("cpu.cor=python", "[nodes.cpu]: unknown key 'cor' (did you mean core?); "
-     "keys are component, core, placement, role, skip_loops, timing"),
+     "keys are component, core, gdb, hot, placement, role, skip_loops, timing, timing_from"),
     ("run.leasses=false", "[run]: unknown key 'leasses' (did you mean leases?); "
      "keys are control, leases, placement, quantum, transport"),
     ("cpu.core=3", "[nodes.cpu] core = 3: expected str, e.g. 'native'"),
@@ -246,8 +246,9 @@ class TestAsProcess:
     def test_topology(self, topology):
         topology.replace('role = "cpu"', 'role = "cpu"\ncores = 2')
         outcome = run("run", topology.path)
-        assert outcome == (2, "", "cosim: [nodes.cpu]: unknown key 'cores' (did you mean core?); "
-                           "keys are component, core, placement, role, skip_loops, timing\n")  # fmt: skip
+        keys = "component, core, gdb, hot, placement, role, skip_loops, timing, timing_from"
+        text = f"cosim: [nodes.cpu]: unknown key 'cores' (did you mean core?); keys are {keys}\n"
+        assert outcome == (2, "", text)
 
     def test_the_json_object_says_it_too(self, topology):
         outcome = run("run", topology.path, "--until", "x", "--json", "-")
