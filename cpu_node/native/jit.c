@@ -1266,10 +1266,10 @@ static int find_block(core *c, uint32_t pc, uint32_t key);
 /* Timed: n instructions of the block were executed. */
 static void count(struct tr *t, int n)
 {
-    if (t->timed)
-        enc(&t->p, 0, WIDE, 0x83, ADD, FIELD(executed));
-    if (t->timed)
-        put8(&t->p, (unsigned)n);
+    if (!t->timed || !n)
+        return;
+    enc(&t->p, 0, WIDE, 0x81, ADD, FIELD(executed));
+    put32(&t->p, (uint32_t)n);
 }
 
 /* Out of the block to `target`, `spent` ticks after its start, with n of its instructions executed; where cc is not -1,
@@ -1495,7 +1495,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
         jit_reset(c);
     if ((pc & ~0xfffu) != c->fetch_tag || c->hook) /* 1 KB pages, the page of calls */
         return;
-    uint32_t page = 0;
+    uint32_t page;
     const struct insn *first = c->fetch_base;
     /* The RAM page whose decoded instructions these are. */
     uint32_t paddr, ptel;
@@ -1784,6 +1784,8 @@ void jit_reset(core *c)
     memset(j->kills, 0, (c->ram_size >> 12) * sizeof *j->kills);
 }
 
+static void emit_thunks(struct jit *j, bool timed);
+
 void jit_restart(core *c)
 {
     if (!c->jit)
@@ -1891,6 +1893,7 @@ static void emit_thunks(struct jit *j, bool timed)
     stack(&p, -8);
     emit_pins(&p, false, false);
     mov_store(&p, FIELD(jit_scratch), RAX);
+    mov_store(&p, FIELD(jit_value), RDX);
     emit_core_pointer(&p);
     mov_load(&p, RSI, in_reg(RAX));
     enc(&p, 0, BYTE, 0x0fb6, RDX, in_reg(RCX));
@@ -1899,6 +1902,7 @@ static void emit_thunks(struct jit *j, bool timed)
     emit_pins(&p, true, false);
     mov_load(&p, RCX, in_reg(RAX));
     mov_load(&p, RAX, FIELD(jit_scratch));
+    mov_load(&p, RDX, FIELD(jit_value));
     stack(&p, 8);
     enc(&p, 0, 0, 0x85, RCX, in_reg(RCX));
     put8(&p, 0xc3);
