@@ -170,7 +170,7 @@ class Session:
             config["guests"] = {} if hypervisor else self.guests
             # For a debugger, who takes registers as the first file has them: one with an FPU, if there is one.
             rows = sorted(self.guests.values(), key=lambda guest: not guest["fpu"])
-            config["symbols"] = [guest["image"] for guest in rows]
+            config["symbols"] = [guest["image"] for guest in rows if guest["load"] is None]
         elif name == hypervisor:
             config["guests"] = self.guests
         return config

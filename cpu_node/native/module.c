@@ -443,33 +443,67 @@ static PyObject *timing_snapshot(const core *c)
                          (char *)c->operand.way, (Py_ssize_t)sizeof c->operand.way);
 }
 
-/* Numbers of a list of the snapshot's `timing`. */
+/* An item of the snapshot's `timing`. */
+static PyObject *timing_item(PyObject *d, const char *key)
+{
+    PyObject *item = PyDict_GetItemString(d, key);
+    if (!item)
+        PyErr_Format(PyExc_KeyError, "snapshot lacks timing.%s", key);
+    return item;
+}
+
 static bool numbers(PyObject *d, const char *key, int n, long long *out)
 {
-    PyObject *list = PyDict_GetItemString(d, key);
-    if (!list || !PyList_Check(list) || PyList_GET_SIZE(list) != n) {
-        PyErr_Format(list ? PyExc_ValueError : PyExc_KeyError, "snapshot: timing needs %s, a list of %d numbers", key, n);
+    PyObject *list = timing_item(d, key), *items = list ? PySequence_Fast(list, "snapshot: numbers are in lists") : NULL;
+    if (!items)
         return false;
-    }
-    for (int k = 0; k < n; k++)
-        out[k] = PyLong_AsLongLong(PyList_GET_ITEM(list, k));
+    if (PySequence_Fast_GET_SIZE(items) != n)
+        PyErr_Format(PyExc_ValueError, "snapshot: %zd of timing.%s; expected %d", PySequence_Fast_GET_SIZE(items), key, n);
+    for (int k = 0; k < n && !PyErr_Occurred(); k++)
+        out[k] = PyLong_AsLongLong(PySequence_Fast_GET_ITEM(items, k));
+    Py_DECREF(items);
     return !PyErr_Occurred();
 }
 
 static const uint32_t *tag_words(PyObject *d, const char *key)
 {
-    PyObject *raw = PyDict_GetItemString(d, key);
-    if (!raw || !PyBytes_Check(raw) || PyBytes_GET_SIZE(raw) != 16 * SETS) {
-        PyErr_Format(raw ? PyExc_ValueError : PyExc_KeyError, "snapshot: timing needs %s, %d bytes", key, 16 * SETS);
+    char *raw;
+    Py_ssize_t n;
+    PyObject *item = timing_item(d, key);
+    if (!item || PyBytes_AsStringAndSize(item, &raw, &n))
+        return NULL;
+    if (n != 16 * SETS) {
+        PyErr_Format(PyExc_ValueError, "snapshot: %zd of timing.%s; expected %d", n, key, 16 * SETS);
         return NULL;
     }
-    return (const uint32_t *)(const void *)PyBytes_AS_STRING(raw);
+    return (const uint32_t *)(const void *)raw;
 }
 
 struct timing_state {
     long long ready[TRACKED], busy[3], fetched[2], open;
     const uint32_t *instruction, *operand;
 };
+
+static bool read_timing(PyObject *d, struct timing_state *t)
+{
+    PyObject *item;
+    if (!PyDict_Check(d)) {
+        PyErr_Format(PyExc_ValueError, "snapshot: timing is %R; expected None or a dict", d);
+        return false;
+    }
+    if (!(item = timing_item(d, "model")))
+        return false;
+    if (!PyUnicode_Check(item) || PyUnicode_CompareWithASCIIString(item, "sh4a")) {
+        PyErr_Format(PyExc_ValueError, "snapshot: timing of model %R; expected 'sh4a'", item);
+        return false;
+    }
+    if (!(item = timing_item(d, "open")))
+        return false;
+    t->open = PyLong_AsLongLong(item);
+    return !PyErr_Occurred() && numbers(d, "ready", TRACKED, t->ready) && numbers(d, "busy", 3, t->busy) &&
+           numbers(d, "fetched", 2, t->fetched) && (t->instruction = tag_words(d, "instruction")) &&
+           (t->operand = tag_words(d, "operand"));
+}
 
 /* Another timing starts with empty caches and a fresh pipeline; the same one goes on as it is. */
 static void choose_timing(core *c, bool timed)
@@ -484,25 +518,6 @@ static void choose_timing(core *c, bool timed)
     code_forget(c); /* generated code is that of one timing */
     jit_restart(c);
     c->resume = 0;
-}
-
-static bool read_timing(PyObject *d, struct timing_state *t)
-{
-    if (!PyDict_Check(d)) {
-        PyErr_Format(PyExc_ValueError, "snapshot: timing is %R; expected None or a dict", d);
-        return false;
-    }
-    PyObject *model = PyDict_GetItemString(d, "model"), *open = PyDict_GetItemString(d, "open");
-    if (!model || !PyUnicode_Check(model) || PyUnicode_CompareWithASCIIString(model, "sh4a") || !open) {
-        PyErr_Format(model && open ? PyExc_ValueError : PyExc_KeyError,
-                     "snapshot: timing needs model, \"sh4a\" (not %R), and open", model ? model : Py_None);
-        return false;
-    }
-    t->open = PyLong_AsLongLong(open);
-    t->instruction = tag_words(d, "instruction");
-    t->operand = t->instruction ? tag_words(d, "operand") : NULL;
-    return t->operand && numbers(d, "ready", TRACKED, t->ready) && numbers(d, "busy", 3, t->busy) &&
-           numbers(d, "fetched", 2, t->fetched);
 }
 
 static void set_timing(core *c, const struct timing_state *t)
@@ -714,7 +729,7 @@ static int set_timing_model(PyObject *self, PyObject *v, void *u)
     (void)u;
     bool timed = v && PyUnicode_Check(v) && !PyUnicode_CompareWithASCIIString(v, "sh4a");
     if (!timed && !(v && PyUnicode_Check(v) && !PyUnicode_CompareWithASCIIString(v, "fast"))) {
-        PyErr_Format(PyExc_ValueError, "no timing %R: it is \"fast\" or \"sh4a\"", v ? v : Py_None);
+        PyErr_Format(PyExc_ValueError, "no timing %R: timings are \"fast\" and \"sh4a\"", v ? v : Py_None);
         return -1;
     }
     if (c->running) {
@@ -727,9 +742,12 @@ static int set_timing_model(PyObject *self, PyObject *v, void *u)
 
 static PyObject *get_generates(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->jit != NULL); }
 
+static PyObject *get_in_pair(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->pipe.open); }
+
 static PyGetSetDef getset[] = {
     {"tick", get_tick, set_tick, "CPU clocks", NULL},
     {"timing", get_timing, set_timing_model, "\"fast\" or \"sh4a\"", NULL},
+    {"in_pair", get_in_pair, NULL, "stopped between the two instructions of a pair", NULL},
     {"generates", get_generates, NULL, "this host has a code generator; False: all is interpreted", NULL},
     {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
     {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
@@ -783,6 +801,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         jit_open(c);
     }
     c->hot = HOT;
+    c->fill = TIME_LINE_FILL;
     reset(c, "power on", 0);
     c->stop = STOP_NONE;
     return 0;

@@ -11,6 +11,7 @@ from bench_core import BASE, BL, CODE, DATA, MD, RB, SIZE
 from gdb_client import BRANCH, END, LOAD, LONG, LOOP, STORE, Debugged, undisturbed
 
 from cpu_node.gdb import PACKET, GdbError, Killed, listen
+from cpu_node.machine import FIRST_SLICE
 
 STOPPED = "T05thread:1;"
 NO_MEMORY, BAD = "E0e", "E01"
@@ -305,6 +306,13 @@ class TestWatchpoints:
             assert client.ask("c") == "W00"
             assert it.end()["digest"] == undisturbed(kind)["digest"]
 
+    def test_slices_are_short_while_the_core_is_slow(self, kind):
+        # A slice of a fast core would take a slow one so long that it would be called hung.
+        with Debugged(kind) as it:
+            it.machine.slice_ticks = 1 << 30
+            it.attach().ask(f"Z2,{DATA:x},4")
+            assert it.machine.slice_ticks == FIRST_SLICE
+
     def test_never_hit_to_the_end(self, kind):
         with Debugged(kind) as it:
             client = it.attach()
@@ -317,10 +325,11 @@ class TestWatchpoints:
 
     @pytest.mark.parametrize(("offset", "length", "hit"), PARTS)
     def test_part_of_an_access(self, kind, offset, length, hit):
-        with Debugged(kind) as it:
+        place = DATA + 16
+        with Debugged(kind, r8=place) as it:
             client = it.attach()
-            client.ask(f"Z2,{DATA + offset:x},{length}")
-            expected = "W00" if hit is None else f"T05watch:{DATA + hit:x};thread:1;"
+            client.ask(f"Z2,{place + offset:x},{length}")
+            expected = "W00" if hit is None else f"T05watch:{place + hit:x};thread:1;"
             assert client.ask("c") == expected
 
     def test_by_the_address_it_has_in_a_page(self, kind):

@@ -121,7 +121,7 @@ class TestLinux:
 
     def test_stepping_through_both_guests(self):
         # Over interrupts, calls of SPUMONE and changes of the vCPU. A step of one that does not run ends when it has.
-        commands = ("tbreak periodic_job", "continue", "stepi 60", "monitor tick", "thread 2", "stepi 3000",
+        commands = ("tbreak periodic_job", "continue", "stepi 80", "monitor tick", "thread 2", "stepi 1000",
                     "monitor tick", "thread 1", "stepi", "monitor tick", "info threads", "continue")  # fmt: skip
         watcher = Attached(*commands)
         plain = run(SPUMONE, Consoles(), "run.placement=inproc", until="40ms")
