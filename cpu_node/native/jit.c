@@ -47,7 +47,7 @@ struct block {
     uint32_t vpc, key;
     int32_t cost;
     uint32_t page;          /* of RAM */
-    struct insn *entry, original;
+    struct insn *entry, original; /* NULL: it is dead */
     uint8_t *dead;          /* where its entry jumps when it must not run any more */
     uint64_t lines[2];      /* of the page: instructions and literals */
     unsigned misses;        /* arrivals in another mode or at another address */
@@ -282,6 +282,7 @@ static bool can(const struct insn *i, uint32_t key)
 static bool touches_memory(const struct insn *i)
 {
     switch (i->op) {
+    case OP_movw_pc: case OP_movl_pc: /* a literal of the next page may not be there */
     case OP_movb_load ... OP_movca: case OP_tstb_gbr: case OP_pref:
     case OP_ldcl_gbr: case OP_ldcl_vbr: case OP_ldcl_ssr: case OP_ldcl_spc: case OP_ldcl_sgr: case OP_ldcl_dbr:
     case OP_ldcl_bank: case OP_stcl_gbr: case OP_stcl_vbr: case OP_stcl_ssr: case OP_stcl_spc: case OP_stcl_sgr:
@@ -458,7 +459,7 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
                 struct use next = use_of(&n, fpscr);
                 if (pipeline_pairs(&p, &use, &next)) {
                     s->after = p.now + pipeline_advance(&p);
-                    s->keeps = touches_memory(&s->i) && k + 1 < t->steps && is_branch(&t->step[k + 1].i);
+                    s->keeps = touches_memory(&s->i) && is_branch(&n); /* its slot may access the bus */
                     p.open = second = true;
                     continue;
                 }
@@ -1590,7 +1591,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     b->next_in_page = j->in_page[page];
     j->in_page[page] = index;
     i->op = OP_COMPILED;
-    i->flags = 0;
+    i->flags &= F_MARKED;
     i->imm = index;
 }
 
@@ -1723,16 +1724,18 @@ static void kill(core *c, int index)
     struct block *b = &j->blocks[index];
     uint8_t *p = b->code;
     reach(jmp(&p), b->dead);
-    if (b->entry->op != OP_COMPILED)
+    struct insn *entry = b->entry;
+    b->entry = NULL;
+    if (entry->op != OP_COMPILED)
         return;
-    int32_t *at_entry = &b->entry->imm;
+    int32_t *at_entry = &entry->imm;
     int k = *at_entry;
     if (k == index) {
         if (b->next_here >= 0) {
             *at_entry = b->next_here;
         } else {
-            *b->entry = b->original;
-            b->entry->heat = 0;
+            *entry = b->original;
+            entry->heat = 0;
         }
         return;
     }
@@ -1772,7 +1775,7 @@ void jit_reset(core *c)
     if (!j)
         return;
     for (int k = 0; k < j->block_count; k++)
-        if (j->blocks[k].entry->op == OP_COMPILED) {
+        if (j->blocks[k].entry && j->blocks[k].entry->op == OP_COMPILED) {
             *j->blocks[k].entry = j->blocks[k].original;
             j->blocks[k].entry->heat = 0;
         }

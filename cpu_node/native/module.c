@@ -281,6 +281,7 @@ static PyObject *core_set_trap_page(PyObject *self, PyObject *args)
     c->trap_page = object != Py_None;
     c->trap_first = (uint32_t)first;
     c->trap_last = (uint32_t)last;
+    jit_reset(c); /* nothing may jump there any more */
     c->fetch_tag = NO_PAGE;
     c->effects++;
     Py_RETURN_NONE;

@@ -483,7 +483,8 @@ void run(core *c, int64_t until, bool single)
                     goto second;
                 goto boundary;
             }
-            i = jit_original(c, i);
+            if (i->op == OP_COMPILED) /* still */
+                i = jit_original(c, i);
         }
         time_fetch(c, c->pc);
         use = use_of(i, c->fpscr);
@@ -518,7 +519,8 @@ void run(core *c, int64_t until, bool single)
                     c->attention = true;
                 goto boundary;
             }
-            i = jit_original(c, i);
+            if (i->op == OP_COMPILED) /* still */
+                i = jit_original(c, i);
             goto execute;
 #endif
         case OP_mov: L_mov: R[N] = R[M]; NEXT;
