@@ -301,8 +301,10 @@ def test_open_pair_is_finished_before_the_horizon_is_looked_at(timed: Timed) -> 
     timed.core.set_breakpoints([CODE + 2])
     began = timed.enter(CODE, {})
     assert timed.core.run(began + 1).reason == "breakpoint"
+    assert timed.core.in_pair and timed.core.snapshot()["timing"]["open"] == 1
     stop = timed.core.run(began)
     assert (stop.reason, stop.tick, stop.pc) == ("horizon", began + 1, CODE + 4)
+    assert not timed.core.in_pair
 
 
 def test_step_stops_at_a_breakpoint_in_the_pair(timed: Timed) -> None:
@@ -767,9 +769,9 @@ def test_breakpoints_everywhere_change_nothing(timed: Timed) -> None:
         broken.set_breakpoints(addresses)
         while (stop := broken.run(end)).reason != "horizon":
             broken.sleeping = False
-            if stop.reason == "breakpoint" and broken.snapshot()["timing"]["open"]:
+            if stop.reason == "breakpoint" and broken.in_pair:
                 opened += 1
-                if opened % 4 == 0:
+                if opened % 8 == 0:
                     moved = program(timed.kind, seed)
                     moved.write(SMALL, broken.read(SMALL, SMALL_SIZE))
                     moved.bus = broken.bus
