@@ -458,6 +458,8 @@ void run(core *c, int64_t until, bool single)
                 c->stop = STOP_TRAP;
                 return;
             }
+            if (c->breakpoint_count && at_breakpoint(c)) /* also where the fetch will fail, or is not kept */
+                return;
         }
         i = fetch(c, c->pc);
         if (__builtin_expect(i->flags & F_MARKED, 0) && at_breakpoint(c))

@@ -67,13 +67,13 @@ static inline void pipeline_issue(struct pipeline *p, const struct use *u, int32
         int32_t r = p->ready[__builtin_ctzll(wait)];
         t = r > t ? r : t;
     }
-    p->pending &= ~u->reads;
     p->issued = t;
 }
 
 /* The instruction that issued has ended. */
 static inline void pipeline_mark(struct pipeline *p, const struct use *u)
 {
+    p->pending &= ~u->reads; /* they were waited for */
     for (uint64_t left = u->writes; left; left &= left - 1) {
         int k = __builtin_ctzll(left);
         int32_t r = p->issued + u->latency;
