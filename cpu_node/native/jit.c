@@ -414,7 +414,7 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
     for (; k < t->steps; k++) {
         struct step *s = &t->step[k], *slot = s + 1;
         uint32_t fpscr = (key & KEY_PR ? FPSCR_PR : 0) | (key & KEY_SZ ? FPSCR_SZ : 0);
-        struct use use = use_of(&s->i, fpscr);
+        struct use use = use_of(s->i.op, s->i.n, s->i.m, fpscr);
         s->at = p.now;
         s->open = second;
         s->keeps = false;
@@ -431,7 +431,7 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
             int32_t target = p.issued + use.latency;
             pipeline_mark(&p, &use);
             if (s->i.flags & F_DELAYED) {
-                struct use next = use_of(&slot->i, fpscr);
+                struct use next = use_of(slot->i.op, slot->i.n, slot->i.m, fpscr);
                 slot->looks_up = !pipeline_fetched(&p, slot->pc);
                 p.fetched = slot->pc & ~31u;
                 slot->open = slot->keeps = false;
@@ -456,7 +456,7 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
             uint32_t pc = s->pc + 2;
             if (!second && pc & 31 && use.pipe != PIPE_AND) {
                 struct insn n = decoded(page, pc);
-                struct use next = use_of(&n, fpscr);
+                struct use next = use_of(n.op, n.n, n.m, fpscr);
                 if (pipeline_pairs(&p, &use, &next)) {
                     s->after = p.now + pipeline_advance(&p);
                     s->keeps = touches_memory(&s->i) && is_branch(&n); /* its slot may access the bus */

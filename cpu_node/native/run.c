@@ -307,7 +307,7 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
         c->pipe.issued++; /* where it cannot be fetched */ \
         i = fetch(c, c->pc); \
         time_fetch(c, c->pc); \
-        struct use slot = use_of(i, c->fpscr); \
+        struct use slot = use_of(i->op, i->n, i->m, c->fpscr); \
         c->pipe.issued--; \
         if (!(kept && c->pc & 31 && pipeline_pairs(&c->pipe, &use, &slot))) \
             pipeline_issue(&c->pipe, &slot, c->pipe.issued + 1); \
@@ -418,7 +418,7 @@ void run(core *c, int64_t until, bool single)
     const struct insn *i;
     uint32_t target, x, y;
 #ifdef TIMED
-    struct use use;
+    struct use use, next;
     bool kept;
     (void)label;
     bool arrived = false;
@@ -466,6 +466,8 @@ void run(core *c, int64_t until, bool single)
                 c->stop = STOP_TRAP;
                 return;
             }
+            if (c->breakpoint_count && at_breakpoint(c)) /* also where the fetch will fail, or is not kept */
+                return;
         }
         i = fetch_entry(c, c->pc);
         if (__builtin_expect(i->flags & F_MARKED, 0) && at_breakpoint(c))
@@ -486,8 +488,9 @@ void run(core *c, int64_t until, bool single)
             if (i->op == OP_COMPILED) /* still */
                 i = jit_original(c, i);
         }
+        use = use_of(i->op, i->n, i->m, c->fpscr);
+    first: /* of a unit */
         time_fetch(c, c->pc);
-        use = use_of(i, c->fpscr);
         pipeline_issue(&c->pipe, &use, c->pipe.now);
         kept = i != &c->scratch; /* of RAM, and no hook is set: it may be the first of a pair */
         goto execute;
@@ -496,7 +499,7 @@ void run(core *c, int64_t until, bool single)
         c->unit_pc = c->pc;
         c->pipe.issued = c->pipe.now; /* where it cannot be fetched any more */
         i = fetch(c, c->pc);
-        use = use_of(i, c->fpscr);
+        use = use_of(i->op, i->n, i->m, c->fpscr);
     paired:
         c->pipe.issued = c->pipe.now - 1;
         time_fetch(c, c->pc);
@@ -770,7 +773,7 @@ void run(core *c, int64_t until, bool single)
         /* The next one is its second where both lie in a line, and nothing came from outside in between. */
         if (kept && c->pc & 31 && !(use.kind & K_BRANCH) && use.pipe != PIPE_AND && !c->outside && !c->stop) {
             i = fetch(c, c->pc);
-            struct use next = use_of(i, c->fpscr);
+            next = use_of(i->op, i->n, i->m, c->fpscr);
             if (pipeline_pairs(&c->pipe, &use, &next)) {
                 c->tick += pipeline_advance(&c->pipe);
                 c->pipe.open = true;
@@ -780,6 +783,16 @@ void run(core *c, int64_t until, bool single)
                 c->unit_pc = c->pc;
                 use = next;
                 goto paired;
+            }
+            /* Else the first of the next unit, straight on where there is nothing else to look at. */
+            if (!(i->flags & F_LOOK) && !single && !c->attention) {
+                c->tick += pipeline_advance(&c->pipe);
+                if (c->tick >= c->until)
+                    goto ended;
+                c->start_tick = c->unit_tick = c->tick;
+                c->unit_pc = c->pc;
+                use = next;
+                goto first;
             }
         }
     unit_done:

@@ -3,13 +3,7 @@
 
 #include <string.h>
 
-/* By opcode: register numbers come in by shifting rn.. by n and m. */
-static struct row {
-    uint64_t reads, writes;
-    uint8_t rn, rm, wn;
-    uint8_t pipe, latency, kind;
-    uint32_t fpu_reads, fpu_writes; /* USE_ of FPU registers */
-} rows[OP_COUNT];
+struct use_row use_rows[OP_COUNT];
 
 #define FPU_USES (USE_FN | USE_FM | USE_PN | USE_PM | USE_SN | USE_SM | USE_DN | USE_VN | USE_VM)
 
@@ -27,7 +21,7 @@ static uint64_t fixed(uint32_t uses)
     return bits;
 }
 
-static uint64_t fpu(uint32_t uses, unsigned n, unsigned m, uint32_t fpscr)
+uint64_t fpu_uses(uint32_t uses, unsigned n, unsigned m, uint32_t fpscr)
 {
     bool pr = fpscr & FPSCR_PR, sz = fpscr & FPSCR_SZ;
     uint64_t bits = 0;
@@ -61,7 +55,7 @@ void timing_init(void)
 #undef X
     };
     for (unsigned op = 0; op < OP_COUNT; op++) {
-        struct row *r = &rows[op];
+        struct use_row *r = &use_rows[op];
         r->pipe = table[op].pipe;
         r->latency = table[op].latency;
         r->reads = fixed(table[op].reads);
@@ -73,35 +67,17 @@ void timing_init(void)
             r->wn = !!(table[op].writes & USE_N); /* no result is named by m */
             r->fpu_writes = table[op].writes & FPU_USES;
         }
+        r->fpu = r->fpu_reads | r->fpu_writes;
         r->kind = (table[op].flags & F_ILLEGAL ? K_ILLEGAL : 0) | (table[op].flags & F_BRANCH ? K_BRANCH : 0) |
                   (r->latency == LAT_FDIV ? K_DIVIDER : 0) |
                   (r->latency == LAT_MUL || r->latency == LAT_DMUL ? K_MULTIPLIER : 0);
     }
-    rows[OP_movua].kind |= K_MOVUA;
-    rows[OP_movua_inc].kind |= K_MOVUA;
-    rows[OP_ldc_sr].kind |= K_DRAINS;
-    rows[OP_ldcl_sr].kind |= K_DRAINS;
-    rows[OP_ldtlb].kind |= K_DRAINS;
-    rows[OP_sleep].kind |= K_DRAINS;
-}
-
-struct use use_of(const struct insn *i, uint32_t fpscr)
-{
-    const struct row *r = &rows[i->op];
-    bool pr = fpscr & FPSCR_PR;
-    struct use u = {
-        .reads = r->reads | (uint64_t)r->rn << i->n | (uint64_t)r->rm << i->m,
-        .writes = r->writes | (uint64_t)r->wn << i->n,
-        .pipe = r->pipe,
-        .latency = time_latency[pr][r->latency],
-        .fe = time_fe_busy[pr][r->latency],
-        .kind = r->kind,
-    };
-    if (r->fpu_reads | r->fpu_writes) {
-        u.reads |= fpu(r->fpu_reads, i->n, i->m, fpscr);
-        u.writes |= fpu(r->fpu_writes, i->n, i->m, fpscr);
-    }
-    return u;
+    use_rows[OP_movua].kind |= K_MOVUA;
+    use_rows[OP_movua_inc].kind |= K_MOVUA;
+    use_rows[OP_ldc_sr].kind |= K_DRAINS;
+    use_rows[OP_ldcl_sr].kind |= K_DRAINS;
+    use_rows[OP_ldtlb].kind |= K_DRAINS;
+    use_rows[OP_sleep].kind |= K_DRAINS;
 }
 
 /* Tags */

@@ -20,7 +20,6 @@
 #include "isa.h" /* PIPE_ LAT_ USE_ */
 #include "timing_parameters.h"
 
-struct insn;
 struct core;
 
 /* Bits of the tracked results, in the order of the snapshot. */
@@ -46,7 +45,36 @@ struct pipeline {
 };
 
 void timing_init(void);
-struct use use_of(const struct insn *i, uint32_t fpscr);
+
+/* By opcode; register numbers come in by shifting rn rm wn by n and m. */
+extern struct use_row {
+    uint64_t reads, writes;
+    uint8_t rn, rm, wn;
+    uint8_t pipe, latency, kind; /* latency: its class, LAT_ */
+    bool fpu;
+    uint32_t fpu_reads, fpu_writes; /* USE_ of FPU registers */
+} use_rows[];
+uint64_t fpu_uses(uint32_t uses, unsigned n, unsigned m, uint32_t fpscr);
+
+/* What the instruction takes that op, n and m say, under an FPSCR. */
+static inline struct use use_of(unsigned op, unsigned n, unsigned m, uint32_t fpscr)
+{
+    const struct use_row *r = &use_rows[op];
+    bool pr = fpscr >> 19 & 1;
+    struct use u = {
+        .reads = r->reads | (uint64_t)r->rn << n | (uint64_t)r->rm << m,
+        .writes = r->writes | (uint64_t)r->wn << n,
+        .pipe = r->pipe,
+        .latency = time_latency[pr][r->latency],
+        .fe = time_fe_busy[pr][r->latency],
+        .kind = r->kind,
+    };
+    if (__builtin_expect(r->fpu, 0)) {
+        u.reads |= fpu_uses(r->fpu_reads, n, m, fpscr);
+        u.writes |= fpu_uses(r->fpu_writes, n, m, fpscr);
+    }
+    return u;
+}
 
 static inline bool pipeline_fetched(const struct pipeline *p, uint32_t pc)
 {
@@ -67,13 +95,13 @@ static inline void pipeline_issue(struct pipeline *p, const struct use *u, int32
         int32_t r = p->ready[__builtin_ctzll(wait)];
         t = r > t ? r : t;
     }
-    p->pending &= ~u->reads;
     p->issued = t;
 }
 
 /* The instruction that issued has ended. */
 static inline void pipeline_mark(struct pipeline *p, const struct use *u)
 {
+    p->pending &= ~u->reads; /* they were waited for */
     for (uint64_t left = u->writes; left; left &= left - 1) {
         int k = __builtin_ctzll(left);
         int32_t r = p->issued + u->latency;
