@@ -81,10 +81,12 @@ def expected(formula: str) -> int:
     return int(eval(formula, names))
 
 
-def ticks(image: bytes, benchmark: Benchmark, iterations: int, kind: str) -> int:
-    """Of a run from reset to the program's end."""
+def ticks(image: bytes, benchmark: Benchmark, iterations: int, kind: str, hot: int | None = None) -> int:
+    """Of a run from reset to the program's end. ``hot``: of the native core, when it generates code."""
     core = make_core(kind, (BASE, SIZE))
     core.timing = "sh4a"
+    if hot is not None:
+        core.hot = hot
     core.bus = Device(core)
     core.write(BASE, image)
     core.write(BASE + ITERATIONS, iterations.to_bytes(4, "little"))
@@ -99,12 +101,12 @@ def ticks(image: bytes, benchmark: Benchmark, iterations: int, kind: str) -> int
     return int(core.tick)
 
 
-def measure(chosen: list[Benchmark], kind: str) -> list[Result]:
+def measure(chosen: list[Benchmark], kind: str, hot: int | None = None) -> list[Result]:
     """Run them on a core of a kind."""
     image = artefact("bench", "micro.bin").read_bytes()
     results = []
     for b in chosen:
-        few, many = (ticks(image, b, iterations, kind) for iterations in (FEW, MANY))
+        few, many = (ticks(image, b, iterations, kind, hot) for iterations in (FEW, MANY))
         results.append(Result(b, expected(b.formula), Fraction(many - few, MANY - FEW)))
     return results
 
@@ -128,6 +130,7 @@ def main(words: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("names", nargs="*", metavar="NAME", help="benchmarks; default: all")
     options.add_argument("--core", default="native", choices=["native", "python"])
+    options.add_argument("--hot", type=int, metavar="N", help="native core: generate code at the Nth arrival; 0: never")
     options.add_argument("--json", metavar="FILE", help="also write the figures as JSON; - is standard output")
     options.add_argument("--page", action="store_true", help=f"write the table of {PAGE.relative_to(ROOT)} anew")
     args = options.parse_args(words)
@@ -137,7 +140,9 @@ def main(words: list[str] | None = None) -> int:
             options.error(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(b.name for b in every)}")
         if not hasattr(make_core(args.core, (BASE, 4096)), "timing"):
             options.error(f'the {args.core} core has no timing = "sh4a": take --core python')
-        results = measure([b for b in every if not args.names or b.name in args.names], args.core)
+        if args.hot is not None and args.core != "native":
+            options.error(f"--hot {args.hot}: only the native core generates code")
+        results = measure([b for b in every if not args.names or b.name in args.names], args.core, args.hot)
     except (BuildError, CoreError) as error:
         print(f"bench.micro: {error}", file=sys.stderr)
         return 2

@@ -41,6 +41,15 @@ def test_each_takes_what_was_derived(kind):
     assert not differing(results)
 
 
+@pytest.mark.parametrize("hot", [0, 1])
+def test_generated_code_takes_as_long(hot):
+    """Interpreted only, and generated at the first arrival."""
+    core = make_core("native", (micro.BASE, 4096))
+    if not hasattr(core, "timing"):
+        pytest.skip("the native core has no timing model yet")
+    assert not differing(micro.measure(micro.benchmarks(), "native", hot))
+
+
 @pytest.fixture
 def tables():
     """The parameters may be changed; afterwards they are as before."""
