@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from elftools.elf.elffile import ELFFile
@@ -103,8 +102,11 @@ def ticks(image: bytes, benchmark: Benchmark, iterations: int, kind: str) -> int
 def measure(chosen: list[Benchmark], kind: str) -> list[Result]:
     """Run them on a core of a kind."""
     image = artefact("bench", "micro.bin").read_bytes()
-    return [Result(b, expected(b.formula), Fraction(ticks(image, b, MANY, kind) - ticks(image, b, FEW, kind), MANY - FEW))
-            for b in chosen]  # fmt: skip
+    results = []
+    for b in chosen:
+        few, many = (ticks(image, b, iterations, kind) for iterations in (FEW, MANY))
+        results.append(Result(b, expected(b.formula), Fraction(many - few, MANY - FEW)))
+    return results
 
 
 def table(results: list[Result]) -> str:

@@ -167,7 +167,11 @@ typedef struct core {
     bool host_fma;
     int64_t generated; /* instructions that generated code executed */
     int32_t budget;  /* ticks that generated code left over */
-    uint32_t jit_scratch;
+    uint32_t jit_scratch, jit_value;
+    uint64_t jit_host;
+    int64_t executed;  /* timed: instructions, since generated code was entered */
+    uint32_t left_block, left_step; /* timed: where it was left, but at its end */
+    int32_t unit_budget; /* timed: at the begin of a pair whose first may stall */
     uint32_t fp_op;  /* last FPU operation of generated code whose cause is not in FPSCR yet, and its operands */
     uint64_t fp_a, fp_b, fp_c;
     uint32_t fp_v[20];
@@ -203,7 +207,7 @@ void bus_error(core *c) __attribute__((noreturn)); /* a Python callback raised *
 /* mmu.c */
 bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value);
 uint32_t translate(core *c, uint32_t vaddr, enum access kind, bool *control);
-bool translate_quietly(const core *c, uint32_t vaddr, enum access kind, uint32_t *paddr, bool *whole);
+bool translate_access(const core *c, uint32_t vaddr, enum access kind, uint32_t *paddr, bool *whole, uint32_t *ptel);
 void mmu_flush(core *c);
 void ldtlb(core *c);
 bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value);

@@ -1,6 +1,7 @@
 /* Exceptions, interrupts, reset and the registers that switch banks.
  * Codes and offsets as in the public SH-4 exception tables; order of checks in docs/reference/semantics.md. */
 #include "core.h"
+#include "jit.h"
 
 #include <string.h>
 
@@ -52,6 +53,8 @@ void reset(core *c, const char *why, uint32_t expevt)
     c->sleeping = false;
     c->ll = 0;
     mmu_flush(c);
+    if (c->timed)
+        jit_restart(c);
     c->stop = STOP_RESET;
 }
 

@@ -158,9 +158,10 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
 }
 
 /* As translate, but says no where that would raise or does not end in RAM. *whole: so does its whole 4 KB page. */
-bool translate_quietly(const core *c, uint32_t v, enum access kind, uint32_t *paddr, bool *whole)
+bool translate_access(const core *c, uint32_t v, enum access kind, uint32_t *paddr, bool *whole, uint32_t *ptel)
 {
     *whole = true;
+    *ptel = 0;
     if (v >= 0x80000000 && !(c->sr & SR_MD))
         return false;
     if (v >= 0xe0000000)
@@ -178,6 +179,7 @@ bool translate_quietly(const core *c, uint32_t v, enum access kind, uint32_t *pa
     if (kind == WRITE ? !(pr & 1) || (user && pr != 3) || !(e->data & PTEL_D) : user && pr < 2)
         return false;
     uint32_t mask = page_mask(e->data);
+    *ptel = e->data;
     *whole = near == 1 && mask <= 0xfffff000;
     *paddr = (e->data & 0x1fffffff & mask) | (v & ~mask);
     return in_ram(c, *paddr);
@@ -376,6 +378,7 @@ bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t v)
             if (v & CCR_ICI)
                 cache_invalidate(c, &c->instruction);
             mmu_flush(c); /* only what is cached is remembered */
+            jit_restart(c);
         }
         c->effects++;
         return true;

@@ -3,6 +3,8 @@
 #include "jit.h"
 #include "structmember.h"
 
+#include <sys/mman.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +47,8 @@ static void scatter(core *c, const uint32_t *s)
                         &c->intevt};
     set_sr(c, s[26]);
     set_fpscr(c, s[35]);
-    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr || (c->timed && s[75] != c->ccr);
+    bool other_caching = c->timed && s[75] != c->ccr;
+    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr || other_caching;
     memcpy(c->r, s, 64);
     memcpy(c->bank, s + 16, 32);
     for (int k = 0; k < 13; k++)
@@ -58,6 +61,8 @@ static void scatter(core *c, const uint32_t *s)
     c->ssr &= SR_MASK;
     if (other_space)
         mmu_flush(c);
+    if (other_caching)
+        jit_restart(c);
     c->ll = 0; /* another context: no MOVCO of the one before succeeds */
     c->effects++;
     c->passed_tick = -1;
@@ -276,6 +281,7 @@ static PyObject *core_set_trap_page(PyObject *self, PyObject *args)
     c->trap_page = object != Py_None;
     c->trap_first = (uint32_t)first;
     c->trap_last = (uint32_t)last;
+    jit_reset(c); /* nothing may jump there any more */
     c->fetch_tag = NO_PAGE;
     c->effects++;
     Py_RETURN_NONE;
@@ -510,7 +516,8 @@ static void choose_timing(core *c, bool timed)
     cache_clear(&c->instruction);
     cache_clear(&c->operand);
     mmu_flush(c);   /* timed, only what is cached is remembered */
-    code_forget(c); /* generated code is that of fast timing */
+    code_forget(c); /* generated code is that of one timing */
+    jit_restart(c);
     c->resume = 0;
 }
 
@@ -748,6 +755,19 @@ static PyGetSetDef getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+/* RAM, zero, at a host address whose low half is the physical one: generated code gets the tag of a cache line
+ * that way. NULL: no memory. */
+static uint8_t *make_ram(uint32_t base, size_t size)
+{
+    for (uint64_t high = 0x1000; high < 0x3000; high++) {
+        void *p = mmap((void *)(uintptr_t)(high << 32 | base), size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (p != MAP_FAILED)
+            return p;
+    }
+    return NULL;
+}
+
 static int core_init(PyObject *self, PyObject *args, PyObject *kw)
 {
     SELF;
@@ -765,7 +785,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
     }
     c->ram_base = (uint32_t)base;
     c->ram_size = (uint32_t)size;
-    c->ram = calloc(1, size);
+    c->ram = make_ram((uint32_t)base, size);
     c->code = calloc(size >> 12, sizeof *c->code);
     c->has_code = calloc(size >> 12, 1);
     c->seen = PyList_New(0);
@@ -815,7 +835,8 @@ static void core_dealloc(PyObject *self)
     if (c->seen)
         drop_leases(c, 0, 0xffffffff);
     PyMem_Free(c->lease);
-    free(c->ram);
+    if (c->ram)
+        munmap(c->ram, c->ram_size);
     free(c->code);
     free(c->has_code);
     free(c->breakpoints);

@@ -42,7 +42,7 @@ static const struct insn *fetch_slow(core *c, uint32_t pc)
     return i;
 }
 
-static inline const struct insn *fetch(core *c, uint32_t pc)
+static inline const struct insn *fetch_entry(core *c, uint32_t pc)
 {
     if (__builtin_expect((pc & 0xfffff001) == c->fetch_tag, 1)) {
         const struct insn *i = &c->fetch_base[(pc & 0xfff) >> 1];
@@ -50,6 +50,17 @@ static inline const struct insn *fetch(core *c, uint32_t pc)
             return i;
     }
     return fetch_slow(c, pc);
+}
+
+/* The instruction, also where generated code begins. */
+static inline const struct insn *fetch(core *c, uint32_t pc)
+{
+    const struct insn *i = fetch_entry(c, pc);
+#ifdef TIMED
+    if (i->op == OP_COMPILED)
+        i = jit_original(c, i);
+#endif
+    return i;
 }
 
 #ifdef TIMED
@@ -349,10 +360,9 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
 #else
 #define NEXT goto done
 #define DISPATCH goto ended
-#define DISPATCH_ARRIVED goto ended
+#define DISPATCH_ARRIVED do { arrived = true; goto ended; } while (0)
 #endif
 
-#ifndef TIMED
 static inline void count_arrival(core *c, const struct insn *i)
 {
     struct insn *at = (struct insn *)i;
@@ -363,7 +373,6 @@ static inline void count_arrival(core *c, const struct insn *i)
             jit_compile(c, at, c->pc);
     }
 }
-#endif
 
 void run(core *c, int64_t until, bool single)
 {
@@ -412,6 +421,7 @@ void run(core *c, int64_t until, bool single)
     struct use use, next;
     bool kept;
     (void)label;
+    bool arrived = false;
     c->pipe.target = -1;
     if (c->pipe.open)
         goto second;
@@ -429,12 +439,10 @@ void run(core *c, int64_t until, bool single)
             return;
         }
         if (__builtin_expect(c->attention, 0)) {
-#ifndef TIMED
             if (c->resume && !--c->resume) {
                 arrived = true;
                 c->attention = c->sleeping || c->irq_level > 0;
             }
-#endif
             if (acceptable(c)) {
                 c->stop = STOP_INTERRUPT;
                 return;
@@ -461,10 +469,25 @@ void run(core *c, int64_t until, bool single)
             if (c->breakpoint_count && at_breakpoint(c)) /* also where the fetch will fail, or is not kept */
                 return;
         }
-        i = fetch(c, c->pc);
+        i = fetch_entry(c, c->pc);
         if (__builtin_expect(i->flags & F_MARKED, 0) && at_breakpoint(c))
             return;
 #ifdef TIMED
+        if (arrived && !single && i != &c->scratch)
+            count_arrival(c, i);
+        arrived = false;
+        if (i->op == OP_COMPILED) {
+            if (!single && jit_run(c, i)) {
+                arrived = true;
+                if (c->resume)
+                    c->attention = true;
+                if (c->pipe.open)
+                    goto second;
+                goto boundary;
+            }
+            if (i->op == OP_COMPILED) /* still */
+                i = jit_original(c, i);
+        }
         use = use_of(i->op, i->n, i->m, c->fpscr);
     first: /* of a unit */
         time_fetch(c, c->pc);
@@ -499,7 +522,8 @@ void run(core *c, int64_t until, bool single)
                     c->attention = true;
                 goto boundary;
             }
-            i = jit_original(c, i);
+            if (i->op == OP_COMPILED) /* still */
+                i = jit_original(c, i);
             goto execute;
 #endif
         case OP_mov: L_mov: R[N] = R[M]; NEXT;

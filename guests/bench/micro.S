@@ -121,16 +121,16 @@ vectors:
      nop                                ! 1     ends at rte
 
 ! A TLB miss: the entries are filled in turn (LDTLB advances URC). Bank 1: r0 PTEH's address, r3 mask, r4 physical.
-! The failing load counts as issued: 1, then tlb_entry. Here 7 + rte, and two accesses to registers: no pair behind.
+! The failing load counts as issued: 1, then tlb_entry. Here load + 4 + rte, and two accesses to registers.
     .org    vectors + 0x400
-    mov.l   @r0, r1                     ! 0     PTEH
+    mov.l   @r0, r1                     ! 0     PTEH; no pair behind it
     and     r3, r1                      ! 3     waits for it: load
     add     r4, r1                      ! 4
     mov.l   r1, @(4, r0)                ! 4     PTEL: takes the sum in the same tick
     ldtlb                               ! 5     both pipes
     nop                                 ! 6
-    rte                                 ! 7
-     nop                                ! 8     ends at 7 + rte
+    rte                                 ! 7     load + 4
+     nop                                ! 8     ends rte behind it
 
 ! An interrupt: takes the request back. Bank 1: r0 the device, r1 zero.
     .org    vectors + 0x600
@@ -295,7 +295,7 @@ vectors:
     NEXT                                ! D = 6, in EX; r0 at 6 + load
 
     BENCH copy, "256 longs copied in 1 KB: the store waits for the load, BF/S's slot issues behind it", \
-        "256*(load + 3) + 2 + loop"
+        "255*(load + max(3, 1 + branch)) + 5 + load + loop"
     CONST   r10, buffer + 0x1000
     CONST   r9, 256
     LOOP
@@ -307,10 +307,10 @@ vectors:
     mov.l   r0, @r6                     !       load
     dt      r7                          !       load
     bf/s    2b                          !       load + 1
-     add    #4, r6                      !       load + 2: the next element at load + 3; at the end, D
+     add    #4, r6                      !       load + 2: the next element at load + 3; the last: D = 2 + load + 3
     NEXT
 
-    BENCH page_inside, "a load that nobody uses", "1 + loop"
+    BENCH load_unused, "a load that nobody uses", "1 + loop"
     LOOP
     mov.l   @r5, r0                     ! 0
     add     #1, r7                      ! 0
@@ -318,15 +318,15 @@ vectors:
 
 ! Multiplier ----------------------------------------------------------------------------------------------------------
 
-    BENCH mul_chain, "MUL.L and STS MACL, each on the one before", "3*(dmul + mac) + dmul + 1 + loop"
+    BENCH mul_chain, "MUL.L and STS MACL, each on the one before", "3*(dmul + mac) + dmul + max(1 + loop, mac)"
     LOOP
     .rept 4
     mul.l   r1, r0                      ! 0     then each dmul + mac later
     sts     macl, r0                    ! dmul  r0 at dmul + mac; both pipes
     .endr
-    NEXT                                ! D: behind the last STS, which is there by then
+    NEXT                                ! D is a tick behind the last STS, r0 mac behind it
 
-    BENCH mulw_chain, "the same with MULS.W", "3*(mul + mac) + mul + 1 + loop"
+    BENCH mulw_chain, "the same with MULS.W", "3*(mul + mac) + mul + max(1 + loop, mac)"
     LOOP
     .rept 4
     muls.w  r1, r0
@@ -341,16 +341,16 @@ vectors:
     .endr
     NEXT                                ! D = 7; MAC at 7 + dmul
 
-    BENCH mul_pairs, "MUL.L beside ADD", "4 + loop"
+    BENCH mul_pairs, "MUL.L beside ADD", "4 + max(loop, dmul - 1)"
     LOOP
     .rept 4
     mul.l   r1, r0                      ! 0..3
     add     #1, r2                      ! 0..3
     .endr
-    NEXT                                ! D = 4; MAC at 3 + dmul = 6, before 7
+    NEXT                                ! D = 4; MAC at D - 1 + dmul
 
     .macro  MACS name, instruction, shows
-    BENCH \name, "\shows", "1 + 3*mac + 1 + loop"
+    BENCH \name, "\shows", "1 + 3*mac + max(1 + loop, mac)"
     LOOP
     mov     r8, r5                      ! 0
     mov     r8, r6                      ! 0
@@ -380,20 +380,20 @@ vectors:
     FOUR fsrra_chain, "FSRRA", fsrra, fsrra fr0
     FOUR fmov_chain, "FMOV of a register (LS)", fmove, fmov fr0, fr0
 
-    BENCH fadd_stream, "FADD of eight registers: FE takes one a tick", "7 + max(loop, fp)"
+    BENCH fadd_stream, "FADD of eight registers: FE takes one a tick", "7*fe_fp + max(loop, fp)"
     LOOP
     .irp    n, 0, 1, 2, 3, 4, 5, 6, 7
     fadd    fr8, fr\n                   ! 0..7
     .endr
     NEXT                                ! D = 7
 
-    BENCH fadd_pairs, "FADD beside ADD", "4 + loop"
+    BENCH fadd_pairs, "FADD beside ADD", "3*fe_fp + 1 + max(loop, fp - 1)"
     LOOP
     .irp    n, 0, 1, 2, 3
     fadd    fr8, fr\n                   ! 0..3
     add     #1, r0                      ! 0..3
     .endr
-    NEXT                                ! D = 4; the last sum at 3 + fp = 6, before 7
+    NEXT                                ! D = 3 fe_fp + 1; the last sum at D - 1 + fp
 
     BENCH fadd_double_chain, "FADD of doubles, each on the one before", "3*fp_double + max(loop, fp_double)"
     bsr     doubles
@@ -500,11 +500,11 @@ doubles:                                ! FPSCR.PR = 1
     .endr
     NEXT
 
-    BENCH branch_slot, "BRA with ADD in its slot, both EX: still free", "4*branch + loop"
+    BENCH branch_slot, "BRA with ADD in its slot, both EX: still free", "4*max(branch, 2) + loop"
     LOOP
     .rept 4
     bra     .+4                         ! 0
-     add    #1, r0                      ! 1     before the target: branch = 2
+     add    #1, r0                      ! 1     before the target, for branch = 2
     .endr
     NEXT
 
@@ -589,8 +589,8 @@ back:
 
 ! Operand cache -------------------------------------------------------------------------------------------------------
 
-! A walk of n elements: an element takes 1 + loop = 4 and what its access stalls. The first begins at 1, the last BF is
-! not taken (one tick less), then DT, BF: 1 + n (1 + loop) - 1 + loop.
+! A walk of n elements: an element takes 1 + loop and what its access stalls. The first begins at 1; the last BF is not
+! taken, which takes 3 from the element's begin, then DT, BF: 1 + (n - 1)(1 + loop) + 3 + loop = n (1 + loop) + 3.
     .macro  WALK name, shows, formula, n, stride, from, instruction:vararg
     BENCH \name, "\shows", "\formula"
     CONST   r8, \from
@@ -609,19 +609,19 @@ back:
     .macro  LOADS name, shows, formula, n, stride
     WALK \name, "\shows", "\formula", \n, \stride, buffer, mov.l @r5, r0
     .endm
-    LOADS load_1k_4, "1 KB, every long: hits", "256*(1 + loop) + loop", 256, 4
-    LOADS load_1k_32, "1 KB, every line: hits", "32*(1 + loop) + loop", 32, 32
-    LOADS load_16k_32, "16 KB, every line: hits", "512*(1 + loop) + loop", 512, 32
-    LOADS load_32k_32, "32 KB: fills the cache, hits", "1024*(1 + loop) + loop", 1024, 32
+    LOADS load_1k_4, "1 KB, every long: hits", "256*(1 + loop) + 3", 256, 4
+    LOADS load_1k_32, "1 KB, every line: hits", "32*(1 + loop) + 3", 32, 32
+    LOADS load_16k_32, "16 KB, every line: hits", "512*(1 + loop) + 3", 512, 32
+    LOADS load_32k_32, "32 KB: fills the cache, hits", "1024*(1 + loop) + 3", 1024, 32
     LOADS load_33k_32, "33 KB: 32 sets have 5 lines for 4 ways, and least recently used misses all 160", \
-        "1056*(1 + loop) + loop + 160*line_fill", 1056, 32
-    LOADS load_40k_32, "40 KB: 5 lines a set, misses only", "1280*(1 + loop + line_fill) + loop", 1280, 32
-    LOADS load_64k_32, "64 KB: misses only", "2048*(1 + loop + line_fill) + loop", 2048, 32
-    LOADS load_64k_4, "64 KB, every long: one miss in eight", "16384*(1 + loop) + loop + 2048*line_fill", 16384, 4
-    LOADS load_4096, "16 lines 4096 apart are of two sets: misses", "16*(1 + loop + line_fill) + loop", 16, 4096
-    LOADS load_4128, "16 lines 4096 + 32 apart: 16 sets, hits", "16*(1 + loop) + loop", 16, 4128
-    LOADS load_4_ways, "4 lines of one set: hits", "4*(1 + loop) + loop", 4, 8192
-    LOADS load_5_ways, "5 lines of one set: misses", "5*(1 + loop + line_fill) + loop", 5, 8192
+        "1056*(1 + loop) + 3 + 160*line_fill", 1056, 32
+    LOADS load_40k_32, "40 KB: 5 lines a set, misses only", "1280*(1 + loop + line_fill) + 3", 1280, 32
+    LOADS load_64k_32, "64 KB: misses only", "2048*(1 + loop + line_fill) + 3", 2048, 32
+    LOADS load_64k_4, "64 KB, every long: one miss in eight", "16384*(1 + loop) + 3 + 2048*line_fill", 16384, 4
+    LOADS load_4096, "16 lines 4096 apart are of two sets: misses", "16*(1 + loop + line_fill) + 3", 16, 4096
+    LOADS load_4128, "16 lines 4096 + 32 apart: 16 sets, hits", "16*(1 + loop) + 3", 16, 4128
+    LOADS load_4_ways, "4 lines of one set: hits", "4*(1 + loop) + 3", 4, 8192
+    LOADS load_5_ways, "5 lines of one set: misses", "5*(1 + loop + line_fill) + 3", 5, 8192
 
     BENCH chase_5_ways, "a chain of pointers through 5 lines of one set: the latency comes behind each miss", \
         "4*load + max(loop, load) + 5*line_fill"
@@ -640,18 +640,18 @@ back:
     .endr
     NEXT                                ! D = 4 load; r0 at D + load
 
-    WALK store_1k_32, "copy-back, 1 KB: hits", "32*(1 + loop) + loop", 32, 32, buffer, mov.l r0, @r5
+    WALK store_1k_32, "copy-back, 1 KB: hits", "32*(1 + loop) + 3", 32, 32, buffer, mov.l r0, @r5
     WALK store_64k_32, "copy-back, 64 KB: each store fetches a line and writes back another", \
-        "2048*(1 + loop + line_fill + write_back) + loop", 2048, 32, buffer, mov.l r0, @r5
+        "2048*(1 + loop + line_fill + write_back) + 3", 2048, 32, buffer, mov.l r0, @r5
     WALK movca_64k_32, "the same with MOVCA.L: no line is fetched", \
-        "2048*(1 + loop + write_back) + loop", 2048, 32, buffer, movca.l r0, @r5
-    WALK p2_load, "uncached loads: P2", "32*(1 + loop + uncached_read) + loop", 32, 32, buffer + 0x20000000, \
+        "2048*(1 + loop + write_back) + 3", 2048, 32, buffer, movca.l r0, @r5
+    WALK p2_load, "uncached loads: P2", "32*(1 + loop + uncached_read) + 3", 32, 32, buffer + 0x20000000, \
         mov.l @r5, r0
-    WALK p2_store, "uncached stores: P2", "32*(1 + loop + uncached_write) + loop", 32, 32, buffer + 0x20000000, \
+    WALK p2_store, "uncached stores: P2", "32*(1 + loop + uncached_write) + 3", 32, 32, buffer + 0x20000000, \
         mov.l r0, @r5
 
     BENCH through_1k_4, "write-through, 1 KB, every long: each goes to memory", \
-        "256*(1 + loop + uncached_write) + loop"
+        "256*(1 + loop + uncached_write) + 3"
     CONST   r0, write_through
     jsr     @r0
      nop
@@ -666,7 +666,7 @@ back:
     NEXT
 
     BENCH prefetch_64k_32, "64 KB as above, each line asked for one element before", \
-        "2048*(3 + loop + prefetch) + 1 + loop + line_fill"
+        "2048*(3 + loop + prefetch) + 4 + line_fill"
     CONST   r9, 2048
     mov     r8, r11
     add     #32, r11
@@ -682,9 +682,9 @@ back:
     add     r10, r7                     !       2
     dt      r6                          !       3
     bf      2b                          !       4   the next at 3 + loop
-    NEXT                                ! 2 + n (3 + loop) - 1 + loop
+    NEXT                                ! 2 + (n - 1)(3 + loop) + 5 + loop = n (3 + loop) + 4
 
-    BENCH write_back_1k, "stores to 1 KB, each line written back at once", "32*(2 + loop + write_back) + loop"
+    BENCH write_back_1k, "stores to 1 KB, each line written back at once", "32*(2 + loop + write_back) + 3"
     mov     #32, r9
     LOOP
     mov     r8, r5                      ! 0
@@ -694,7 +694,7 @@ back:
     add     #32, r5                     !       1
     dt      r6                          !       2
     bf      2b                          !       3   the next at 2 + loop
-    NEXT                                ! 1 + n (2 + loop) - 1 + loop
+    NEXT                                ! 1 + (n - 1)(2 + loop) + 4 + loop = n (2 + loop) + 3
 
     BENCH store_queues, "both store queues filled and written: no pairs outside RAM", "18 + 2*write_back + loop"
     CONST   r0, 0xff000038              ! QACR0, QACR1: area 3
@@ -800,15 +800,15 @@ back:
     LOOP
     mov     r8, r5                      ! as WALK
     mov     r9, r6
-2:  mov.l   @r5, r0                     ! 0     where it fails: 1 + tlb_entry + 7 + rte + 2 register before that
+2:  mov.l   @r5, r0                     ! 0     where it fails: 1 + tlb_entry + load + 4 + rte + 2 register before that
     add     r10, r5
     dt      r6
     bf      2b
     NEXT
     .endm
-    PAGES tlb_64, "64 pages: fill the UTLB, hits", "64*(1 + loop) + loop", 64
+    PAGES tlb_64, "64 pages: fill the UTLB, hits", "64*(1 + loop) + 3", 64
     PAGES tlb_65, "65 pages, entries replaced in turn: misses only, each with its handler", \
-        "65*(1 + loop + 1 + tlb_entry + 7 + rte + 2*register) + loop", 65
+        "65*(1 + loop + 1 + tlb_entry + load + 4 + rte + 2*register) + 3", 65
 
 ! Exceptions and devices ----------------------------------------------------------------------------------------------
 

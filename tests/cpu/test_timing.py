@@ -232,6 +232,7 @@ BRANCHES = [
     (f"mov r3,r4; bra .+16; {LOAD}", 0, [4]),
     ("fdiv fr1,fr2; bra .+16; nop", 0, [20]),
     (f"{LOAD}; bf .+16", 1, [1]),  # not taken: not waited for
+    (f"{LOAD}; bf.s .+16; ldtlb", 1, [3]),  # but by LDTLB, in a slot too: at 1 it issues, at 3 the load is there
     # the slot waits for its source: load at 0, bra with it, slot at 3
     (f"{LOAD}; bra .+16; add r2,r3", 0, [4]),
 ]
