@@ -110,10 +110,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("tlb_entry", 13, "as exception_entry: the same sequence", "TLB misses, at VBR + 0x400"),
     Parameter(
         "interrupt_entry", 39,
-        f"calibrated: makes row 1 of the paper's Table 2 (RTOS alone, average 81.44) come out at 81.1. {RESPONSE} would "
-        "give 53: 5 peripheral clocks (40) to decide priority, 11 CPU clocks, a SuperHyway clock (2); 39 is 3 peripheral "
-        "clocks and the same. No sample of row 1 misses a cache, so it says nothing about memory. All is charged at "
-        "acceptance: the wait for a unit's end is simulated",
+        "calibrated: makes row 1 of the paper's Table 2 (RTOS alone, average 81.44) come out at 81.1. "
+        f"{RESPONSE} would give 53: 5 peripheral clocks (40) to decide priority, 11 CPU clocks, a SuperHyway clock; "
+        "39 is 3 peripheral clocks and the same. No sample of row 1 misses a cache, so it says nothing about memory. "
+        "All is charged at acceptance: the wait for a unit's end is simulated",
         "interrupts, at VBR + 0x600",
     ),
 )  # fmt: skip
