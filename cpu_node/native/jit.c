@@ -1627,6 +1627,11 @@ static int find_block(core *c, uint32_t pc, uint32_t key)
 const struct insn *jit_original(core *c, const struct insn *i) { return &c->jit->blocks[i->imm].original; }
 
 static struct jump *jump_of(struct jit *j, uint32_t pc) { return &j->jumps[(pc >> 5 & 0xf80) | (pc >> 1 & 0x7f)]; }
+static void clear_jumps(struct jump *jump, int n)
+{
+    for (int k = 0; k < n; k++)
+        jump[k] = (struct jump){.vpc = 1}; /* no address of an instruction */
+}
 
 static bool is_fresh(const struct pipeline *p)
 {
@@ -1762,7 +1767,7 @@ void jit_kill_line(core *c, uint32_t page, unsigned line)
         }
     }
     if (any) {
-        memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
+        clear_jumps(j->jumps, JUMPS);
         struct kills *k = &j->kills[page];
         k->count = c->tick - k->last < CALM ? k->count + 1 : 1;
         k->last = c->tick;
@@ -1781,7 +1786,7 @@ void jit_reset(core *c)
         }
     j->block_count = 0;
     j->code = j->start;
-    memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
+    clear_jumps(j->jumps, JUMPS);
     for (uint32_t page = 0; page < c->ram_size >> 12; page++)
         j->in_page[page] = -1;
     memset(j->kills, 0, (c->ram_size >> 12) * sizeof *j->kills);
@@ -1813,7 +1818,7 @@ void jit_unmap(core *c)
     if (!j)
         return;
     forget(j, 1);
-    memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
+    clear_jumps(j->jumps, JUMPS);
 }
 
 void jit_unmap_page(core *c, uint32_t vaddr)
@@ -1823,7 +1828,7 @@ void jit_unmap_page(core *c, uint32_t vaddr)
         return;
     for (int t = 0; t < 4; t++)
         j->table[t >> 1][t & 1][vaddr >> 12] = 0;
-    memset(jump_of(j, vaddr & ~0xfffu), 0, 128 * sizeof *j->jumps);
+    clear_jumps(jump_of(j, vaddr & ~0xfffu), 128);
 }
 
 /* Opening */
