@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profile.h"
+
 #define NEVER ((int64_t)1 << 62)
 
 enum { SR_T = 1, SR_S = 2, SR_Q = 0x100, SR_M = 0x200, SR_FD = 0x8000 };
@@ -143,6 +145,10 @@ typedef struct core {
     struct lease *lease;
     int lease_count;
     PyObject *seen; /* reads served by leases that have been replaced */
+
+    PyObject *profile, *weak; /* cpu_node.profile.Profile, which refers to this core weakly */
+    struct counters count;
+    int64_t deopt_tick, *blamed; /* at which generated code left a unit undone; the counter of its cause, if known */
 
     bool skip_loops;
     uint64_t effects; /* stores, bus accesses, exceptions: anything that makes an iteration unique */

@@ -125,6 +125,7 @@ static void remember(core *c, uint32_t vaddr, uint64_t *table, uint8_t *host_pag
 
 static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
 {
+    MARK(ROW_MEMORY);
     uint32_t p;
     bool whole;
     if (vaddr & (size - 1) || !translate_quietly(c, vaddr, (enum access)kind, &p, &whole) || !whole)
@@ -138,6 +139,7 @@ static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
 
 static uint32_t store_slowly(core *c, uint32_t vaddr, uint32_t value, unsigned size)
 {
+    MARK(ROW_MEMORY);
     uint32_t p;
     bool whole;
     if (vaddr & (size - 1) || !translate_quietly(c, vaddr, WRITE, &p, &whole))
@@ -1247,6 +1249,7 @@ static void emit_cold(struct tr *t)
 
 void jit_compile(core *c, struct insn *i, uint32_t pc)
 {
+    MARK(ROW_TRANSLATING);
     struct jit *j = c->jit;
     if (!j)
         return;
@@ -1325,6 +1328,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     reach(jmp(&t->p), j->leave);
     j->code = t->p;
     j->block_count++;
+    c->count.blocks++;
     if (i->op == OP_COMPILED) {
         b->original = j->blocks[i->imm].original;
         b->next_here = i->imm;
@@ -1369,6 +1373,20 @@ const struct insn *jit_original(core *c, const struct insn *i) { return &c->jit-
 
 static struct jump *jump_of(struct jit *j, uint32_t pc) { return &j->jumps[(pc >> 5 & 0xf80) | (pc >> 1 & 0x7f)]; }
 
+/* Why generated code was left: block k comes next, none where negative. */
+static void count_exit(core *c, int k)
+{
+    if (c->hold) {
+        c->count.deopts++;
+        c->deopt_tick = c->tick;
+        c->blamed = NULL;
+    } else if (k < 0) {
+        c->count.exits_cold++;
+    } else {
+        c->count.exits_horizon++;
+    }
+}
+
 bool jit_run(core *c, const struct insn *i)
 {
     struct jit *j = c->jit;
@@ -1385,6 +1403,7 @@ bool jit_run(core *c, const struct insn *i)
         return false;
     uint64_t (*enter)(core *, const uint8_t *, int32_t);
     memcpy(&enter, &j->enter, sizeof enter);
+    MARK(ROW_GENERATED);
     unsigned host = _mm_getcsr();
     c->effects++;
     for (;;) {
@@ -1420,11 +1439,14 @@ bool jit_run(core *c, const struct insn *i)
         }
     }
     _mm_setcsr(host);
+    count_exit(c, k);
     return true;
 }
 
 static void kill(core *c, int index)
 {
+    MARK(ROW_TRANSLATING);
+    c->count.blocks_dropped++;
     struct jit *j = c->jit;
     struct block *b = &j->blocks[index];
     uint8_t *p = b->code;

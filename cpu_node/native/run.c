@@ -344,6 +344,7 @@ void run(core *c, int64_t until, bool single)
     const struct insn *i;
     uint32_t target, x, y;
     bool arrived = false;
+    *doing = ROW_RUN;
     goto boundary;
     for (;;) {
     ended: /* a unit */
