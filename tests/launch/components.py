@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from cosim.messages import Advance
+from cosim.messages import Advance, Read
 from cpu_node.node import CpuNode
 from cpu_node.python_core.core import Core
 from device_nodes.bsc import Bsc
@@ -99,6 +99,15 @@ class Wordy(Scif):
     def handle(self, t: int, body: Any) -> Any:
         if isinstance(body, Advance):
             print("a careless component prints", flush=True)
+        return super().handle(t, body)
+
+
+class Dozing(Cpg):
+    """Sleeps 10 ms before it answers a read."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        if isinstance(body, Read):
+            time.sleep(0.01)
         return super().handle(t, body)
 
 
