@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from cosim.messages import Advance, Read
+from cosim.state import Stop
 from cpu_node.node import CpuNode
 from cpu_node.python_core.core import Core
 from device_nodes.bsc import Bsc
@@ -138,3 +139,19 @@ class WrongShift(CpuNode):
 
     def make_core(self, kind: str, ram: tuple[int, int]) -> Core:
         return WrongShiftCore(*ram)
+
+
+class IdleCore(Core):
+    """Lets time pass, and 10 ms of the host's with each run."""
+
+    def run(self, until: int) -> Stop:
+        time.sleep(0.01)
+        self.tick = max(self.tick, until)
+        return Stop("horizon", self.tick, self.pc)
+
+
+class OwnCore(CpuNode):
+    """A CPU node that runs it: a core that knows nothing of profiles."""
+
+    def make_core(self, kind: str, ram: tuple[int, int]) -> Core:
+        return IdleCore(*ram)

@@ -47,9 +47,11 @@ class TestRows:
         assert result["profile"]["waited_s"] >= 0.3
 
     def test_they_add_up(self, profiled):
-        profile = profiled(ASKING, "30")[0]["profile"]
+        result, err = profiled(ASKING, "30")
+        profile = result["profile"]
         assert sum(row["samples"] for row in profile["rows"]) == profile["samples"] > 0
         assert sum(row["seconds"] for row in profile["rows"]) == pytest.approx(profile["wall_s"])
+        assert profile["wall_s"] <= result["wall_s"] + 0.0005  # it ends where the run does; the result is rounded
 
     def test_the_python_core_has_fewer(self, profiled):
         result, err = profiled(COMPUTING, "2ms", "cpu.core=python", "cpu.skip_loops=false")
@@ -58,8 +60,16 @@ class TestRows:
         assert share(result, "interpreter") > 0.5
 
 
+    def test_a_core_that_says_nothing_itself(self, profiled, topology):
+        topology.replace('role = "cpu"', 'role = "cpu"\ncomponent = "tests.launch.components:OwnCore"')
+        result, err = profiled(COMPUTING, "1ms")
+        assert share(result, "interpreter") > 0.6
+        assert "generated" not in [row["name"] for row in result["profile"]["rows"]]
+
+
 def test_the_run_is_the_same(cosim, rtos, topology):
     """Digest, ticks and what is counted, with and without."""
+
     def run(*more: str):
         outcome = cosim("run", topology.path, "--until", "100ms", "--plain", "--json", "-", *more)
         assert outcome.code == 0, outcome
