@@ -331,11 +331,12 @@ class Machine:
             core.write(paddr, data)
         if d.more:
             return self.trap(cause, number + 1, level)
-        core.set_state_bytes(d.state)
-        core.sleeping = d.sleep
         charge = d.charge
         if cause == "interrupt" and timing_of(core) != "fast":
-            charge += TICKS["interrupt_entry"]  # the hardware's; the model of SPUMONE counts instructions
+            # What accept() takes: SPUMONE's charge counts its instructions only.
+            charge += TICKS["interrupt_entry"] + max(core.snapshot()["timing"]["ready"])
+        core.set_state_bytes(d.state)
+        core.sleeping = d.sleep
         core.tick = tick + charge
         core.set_vectors(None if d.vectors[0] < 0 else d.vectors[0], *d.vectors[1:])
         self.forward = frozenset(d.forward)

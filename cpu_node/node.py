@@ -120,6 +120,8 @@ class CpuNode:
         targets = [self._target(row, context) for row in start.targets]
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
+        if config["hot"] and not getattr(core, "generates", True):
+            self.machine.reports.append("cpu: no code generator for this host: all is interpreted, many times slower")
         if config["timing"] != "fast":
             self.machine.set_timing(config["timing"], ticks(config["timing_from"], "timing_from"))
         loads, entry = [], None

@@ -239,7 +239,7 @@ def rtos(b: stages.Builder) -> Stage:
 
 
 def bench(b: stages.Builder) -> Stage:
-    """The benchmark programs: NAME.bin, the raw image, NAME.elf, and the same without optimisation, NAME-O0.*."""
+    """The benchmark programs: NAME.bin, the raw image, NAME.elf, the same without optimisation, NAME-O0.*; micro.*."""
     cc, source = b.build("toolchain"), HERE / "bench"
 
     def make(work: Path, out: Path) -> None:
@@ -251,9 +251,12 @@ def bench(b: stages.Builder) -> Stage:
             objects = ["start.o", "main-O0.o" if name.endswith("-O0") else "main.o", f"{name}.o"]
             b.run(cc.path / "cc", *BENCH_LINK, f"-Wl,-T,{source}/bench.ld", *objects, "-o", out / f"{name}.elf",
                   "-lgcc", cwd=work)  # fmt: skip
-            b.run(f"{CROSS}objcopy", "-O", "binary", out / f"{name}.elf", out / f"{name}.bin", cwd=work)
+        b.run(cc.path / "cc", *BENCH_FLAGS, *BENCH_LINK, "-Wl,-Ttext=0x8c000000", source / "micro.S",
+              "-o", out / "micro.elf", cwd=work)  # fmt: skip
+        for path in sorted(out.glob("*.elf")):
+            b.run(f"{CROSS}objcopy", "-O", "binary", path, path.with_suffix(".bin"), cwd=work)
 
-    return b.stage("bench", [cc, source, BENCH_FLAGS, BENCH_LINK, 1], make)
+    return b.stage("bench", [cc, source, BENCH_FLAGS, BENCH_LINK, 2], make)
 
 
 def _patches(folder: str) -> list[Path]:

@@ -38,8 +38,13 @@ def _python() -> list[Finding]:
             found.append((name, True, metadata.version(name), ""))
         except metadata.PackageNotFoundError:
             found.append((name, False, "not installed", "run `make setup`"))
-    native = importlib.util.find_spec(ROLES["cpu"].partition(".")[0] + "._native") is not None
+    package = ROLES["cpu"].partition(".")[0]
+    native = importlib.util.find_spec(package + "._native") is not None
     found.append(("native core", native, "built" if native else "not built", "run `make setup`"))
+    if native:
+        core = importlib.import_module(package + "._native").Core(0x08000000, 0x1000)
+        detail = "x86-64" if core.generates else "none for this host: all is interpreted, many times slower"
+        found.append(("code generator", True, detail, ""))
     return found
 
 

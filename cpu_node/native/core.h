@@ -3,7 +3,8 @@
  * A decoded-cache interpreter: each physical 4 KB page of RAM that runs code has an array of decoded
  * instructions; a store into a 32-byte line that was decoded drops that line's entries. Semantics are
  * written by hand here and, independently, in cpu_node/python_core. docs/reference/semantics.md fixes
- * the points that may be settled differently. Timing is "fast": one tick an instruction. */
+ * the points that may be settled differently. Timing is "fast", one tick an instruction, or the model of timing.h:
+ * what TIMED makes different is compiled twice (run_timed.c, fpu_timed.c). */
 #ifndef COSIM_CORE_H
 #define COSIM_CORE_H
 
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "profile.h"
+#include "timing.h"
 
 #define NEVER ((int64_t)1 << 62)
 
@@ -65,6 +67,7 @@ struct tlb_entry {
     uint32_t vpn;  /* PTEH: VPN and ASID */
     uint32_t data; /* PTEL */
 };
+enum { CCR_OCE = 1, CCR_WT = 2, CCR_CB = 4, CCR_OCI = 8, CCR_ICE = 0x100, CCR_ICI = 0x800 };
 enum { PTEL_WT = 1, PTEL_SH = 2, PTEL_D = 4, PTEL_C = 8, PTEL_SZ0 = 0x10, PTEL_SZ1 = 0x80, PTEL_V = 0x100 };
 
 enum access { READ, WRITE, FETCH };
@@ -141,6 +144,9 @@ typedef struct core {
     struct insn *fetch_base; /* decoded page of the current fetch page, or NULL */
     uint32_t fetch_tag; /* virtual page, or NO_PAGE */
     struct insn scratch; /* decoded, but not kept */
+    uint32_t fetch_page; /* physical page of fetch_tag */
+    uint32_t fetch_paddr; /* of the last fetch off the fast path, and what served it */
+    enum { FROM_RAM, FROM_BUS, FROM_HOOK } fetch_source;
 
     struct lease *lease;
     int lease_count;
@@ -166,10 +172,23 @@ typedef struct core {
     bool host_fma;
     int64_t generated; /* instructions that generated code executed */
     int32_t budget;  /* ticks that generated code left over */
-    uint32_t jit_scratch;
+    uint32_t jit_scratch, jit_value;
+    uint64_t jit_host;
+    int64_t executed;  /* timed: instructions, since generated code was entered */
+    uint32_t left_block, left_step; /* timed: where it was left, but at its end */
+    int32_t unit_budget; /* timed: at the begin of a pair whose first may stall */
     uint32_t fp_op;  /* last FPU operation of generated code whose cause is not in FPSCR yet, and its operands */
     uint64_t fp_a, fp_b, fp_c;
     uint32_t fp_v[20];
+
+    /* timing = "sh4a" */
+    bool timed;
+    bool outside;       /* this unit made an access beyond RAM: what a callback did counts before the next instruction */
+    enum memory memory; /* that the last translation led to */
+    int32_t fill;       /* a line that an access brings in costs this: MOVCA fetches nothing */
+    int64_t start_tick; /* where an instruction starts that a callback may undo: unit_tick, or its pair's middle */
+    struct pipeline pipe;
+    struct cache instruction, operand;
 } core;
 
 /* decode.c */
@@ -193,13 +212,16 @@ void bus_error(core *c) __attribute__((noreturn)); /* a Python callback raised *
 /* mmu.c */
 bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t *value);
 uint32_t translate(core *c, uint32_t vaddr, enum access kind, bool *control);
-bool translate_quietly(const core *c, uint32_t vaddr, enum access kind, uint32_t *paddr, bool *whole);
+bool translate_access(const core *c, uint32_t vaddr, enum access kind, uint32_t *paddr, bool *whole, uint32_t *ptel);
 void mmu_flush(core *c);
 void ldtlb(core *c);
 bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value);
 bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t value);
 void store_queue_flush(core *c, uint32_t vaddr);
 uint16_t fetch_word(core *c, uint32_t vaddr, uint32_t *paddr, bool *in_ram);
+bool translate_for_cache(const core *c, uint32_t vaddr, uint32_t *paddr, uint32_t *ptel);
+enum memory memory_kind(const core *c, uint32_t vaddr, uint32_t ptel, bool fetch);
+
 
 /* memory.c */
 uint32_t load_slow(core *c, uint32_t vaddr, unsigned size);
@@ -211,11 +233,13 @@ int64_t lease_limit(core *c, int64_t tick);
 
 /* fpu.c */
 void fpu_execute(core *c, const struct insn *i);
+void fpu_execute_timed(core *c, const struct insn *i);
 void fpu_quick(core *c, const struct insn *i); /* for generated code */
 void fp_settle(core *c);
 
 /* run.c */
 void run(core *c, int64_t until, bool single);
+void run_timed(core *c, int64_t until, bool single);
 
 static inline bool in_ram(const core *c, uint32_t paddr) { return paddr - c->ram_base < c->ram_size; }
 
@@ -224,6 +248,11 @@ static inline uint32_t load(core *c, uint32_t vaddr, unsigned size)
     unsigned slot = vaddr >> 12 & (SOFT - 1);
     if (__builtin_expect(c->soft[READ].tag[slot] == ((vaddr & ~0xfffu) | c->soft_key) && !(vaddr & (size - 1)), 1)) {
         uint8_t *p = c->soft[READ].host[slot] + (vaddr & 0xfff);
+#ifdef TIMED /* what is remembered then is cached */
+        uint32_t paddr = c->ram_base + (uint32_t)(p - c->ram);
+        if (__builtin_expect(c->operand.read[cache_set(vaddr)] != cache_tag(paddr), 0))
+            c->tick += cache_access(c, &c->operand, vaddr, paddr, false, TIME_LINE_FILL);
+#endif
         return size == 4 ? *(uint32_t *)p : size == 2 ? *(uint16_t *)p : *p;
     }
     return load_slow(c, vaddr, size);
@@ -235,6 +264,11 @@ static inline void store(core *c, uint32_t vaddr, unsigned size, uint32_t value)
     c->effects++;
     if (__builtin_expect(c->soft[WRITE].tag[slot] == ((vaddr & ~0xfffu) | c->soft_key) && !(vaddr & (size - 1)), 1)) {
         uint8_t *p = c->soft[WRITE].host[slot] + (vaddr & 0xfff);
+#ifdef TIMED
+        uint32_t paddr = c->ram_base + (uint32_t)(p - c->ram);
+        if (__builtin_expect(c->operand.write[cache_set(vaddr)] != cache_tag(paddr), 0))
+            c->tick += cache_access(c, &c->operand, vaddr, paddr, true, c->fill);
+#endif
         if (size == 4)
             *(uint32_t *)p = value;
         else if (size == 2)

@@ -1,6 +1,7 @@
 /* Exceptions, interrupts, reset and the registers that switch banks.
  * Codes and offsets as in the public SH-4 exception tables; order of checks in docs/reference/semantics.md. */
 #include "core.h"
+#include "jit.h"
 
 #include <string.h>
 
@@ -52,6 +53,8 @@ void reset(core *c, const char *why, uint32_t expevt)
     c->sleeping = false;
     c->ll = 0;
     mmu_flush(c);
+    if (c->timed)
+        jit_restart(c);
     c->stop = STOP_RESET;
 }
 
@@ -69,11 +72,15 @@ static void enter(core *c, uint32_t spc, uint32_t offset, int64_t charge)
         c->tick += charge;
 }
 
-/* Leaves the instruction: the unit has cost one tick an instruction tried, this one included. */
+/* Leaves the instruction: the unit has cost one tick an instruction tried, this one included. Timed, what is pending
+ * ends, then the entry takes its time. */
 void raise_exception(core *c, uint32_t expevt, uint32_t offset)
 {
-    c->tick++;
     c->instructions++;
+    if (c->timed)
+        c->tick += pipeline_drain(&c->pipe, 0);
+    else
+        c->tick++;
     if (c->sr & SR_BL) {
         char why[96];
         snprintf(why, sizeof why, "exception 0x%03x with SR.BL=1 (VBR 0x%08x, TEA 0x%08x)", expevt, c->vbr, c->tea);
@@ -83,6 +90,8 @@ void raise_exception(core *c, uint32_t expevt, uint32_t offset)
     } else {
         enter(c, c->in_slot ? c->unit_pc : c->pc, offset, offset == 0x400 ? c->charge_tlb : c->charge_general);
         c->expevt = expevt;
+        if (c->timed)
+            c->tick += offset == 0x400 ? TIME_TLB_ENTRY : TIME_EXCEPTION_ENTRY;
     }
     longjmp(c->trapped, 1);
 }
@@ -99,15 +108,19 @@ void enter_interrupt(core *c)
 {
     c->intevt = c->irq_code;
     c->sleeping = false;
+    if (c->timed) {
+        c->pipe.issued = c->pipe.now - 1; /* between units */
+        c->tick += pipeline_drain(&c->pipe, 0) + TIME_INTERRUPT_ENTRY;
+    }
     enter(c, c->pc, 0x600, c->charge_interrupt);
     c->attention = c->irq_level > 0;
 }
 
-/* Back to the start of the unit whose access failed. */
+/* Back to the start of the unit whose access failed; of a pair, of its instruction. */
 void bus_error(core *c)
 {
-    c->instructions -= c->tick - c->unit_tick;
-    c->tick = c->unit_tick;
+    c->instructions -= c->in_slot; /* the branch counted */
+    c->tick = c->timed ? c->start_tick : c->unit_tick;
     c->pc = c->unit_pc;
     c->in_slot = false;
     c->stop = STOP_ERROR;

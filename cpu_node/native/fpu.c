@@ -641,6 +641,7 @@ void fpu_execute(core *c, const struct insn *i)
     }
 }
 
+#ifndef TIMED
 #ifdef __SSE2__
 #include <emmintrin.h>
 
@@ -777,3 +778,4 @@ void fp_settle(core *c)
     c->fpscr = (c->fpscr & ~0x3f000u) | cause << 12 | cause << 2;
     c->fp_op = 0;
 }
+#endif

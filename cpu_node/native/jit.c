@@ -28,8 +28,8 @@ void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 
 #define CODE_BYTES (8u << 20)
 #define BLOCKS 32768
-#define STEPS 96          /* instructions of a block */
-#define ROOM 24576        /* bytes that the longest block may need */
+#define STEPS 256         /* instructions of a block */
+#define ROOM (STEPS * 256) /* bytes that the longest block may need */
 #define KILLS 50          /* a page whose code was overwritten that often, each time less than CALM ticks after */
 #define CALM 4000000      /* the last, is not compiled */
 #define HOLD 3            /* taken branches that the interpreter sees after a unit it had to execute: loops that poll
@@ -40,14 +40,14 @@ void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #define MEMORY (CODE_BYTES + JUMPS * sizeof(struct jump) + 4 * (size_t)PAGES * sizeof(uint64_t))
 
 /* What generated code depends on beside the address. */
-enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64 };
+enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64, KEY_TIMED = 128 };
 
 struct block {
     uint8_t *code;
     uint32_t vpc, key;
     int32_t cost;
     uint32_t page;          /* of RAM */
-    struct insn *entry, original;
+    struct insn *entry, original; /* NULL: it is dead */
     uint8_t *dead;          /* where its entry jumps when it must not run any more */
     uint64_t lines[2];      /* of the page: instructions and literals */
     unsigned misses;        /* arrivals in another mode or at another address */
@@ -65,7 +65,7 @@ struct jit {
     uint8_t *code, *start, *end; /* free place, first block, end */
     uint64_t *table[2][2];  /* [user, privileged][read, write]: host address of a 4 KB page minus its virtual one */
     struct jump *jumps;
-    uint8_t *enter, *leave, *fill_thunk, *store_thunk, *fp_thunk, *div1_thunk, *div0s_thunk, *indirect;
+    uint8_t *enter, *leave, *fill_thunk, *store_thunk, *cache_thunk, *code_thunk, *fp_thunk, *div1_thunk, *div0s_thunk, *indirect;
     struct block *blocks;
     int block_count;
     int *in_page;           /* per RAM page: its blocks */
@@ -77,8 +77,12 @@ struct jit {
     int filled_count[2];
 };
 
-/* Guest register to host register, or NONE: in memory. */
-static const uint8_t pin[16] = {RSI, RDI, R8, R9, R10, R11, RBX, R12, R13, NONE, NONE, NONE, NONE, NONE, NONE, R14};
+/* Guest register to host register, or NONE: in memory. Timed code needs two more for itself. */
+static const uint8_t fast_pins[16] = {RSI, RDI, R8, R9, R10, R11, RBX, R12, R13, NONE, NONE, NONE, NONE, NONE, NONE, R14};
+static const uint8_t timed_pins[16] = {RSI, RDI, R8, R9, R10, R11, RBX, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, R14};
+static _Thread_local const uint8_t *pin = fast_pins;
+#define TAG R12 /* timed only */
+#define SET R13
 #define BUDGET R15
 #define IS_SAVED(reg) ((reg) == RBX || (reg) >= R12) /* by C functions */
 
@@ -88,8 +92,6 @@ static struct opd word_of(size_t offset, unsigned k) { return at(RBP, (int32_t)(
 static struct opd G(unsigned n) { return pin[n] != NONE ? in_reg(pin[n]) : word_of(offsetof(core, r), n); }
 static struct opd FR(unsigned n) { return word_of(offsetof(core, fr), n); }
 static struct opd XF(unsigned n) { return word_of(offsetof(core, xf), n); }
-
-#include "isa.h"
 
 static const struct { uint32_t reads, writes; } uses[] = {
     {0, 0},
@@ -103,22 +105,26 @@ static uint32_t key_now(const core *c)
     uint32_t f = c->fpscr;
     return (c->sr & SR_MD ? KEY_MD : 0) | (c->sr & SR_FD ? KEY_FD : 0) | (f & FPSCR_PR ? KEY_PR : 0) |
            (f & FPSCR_SZ ? KEY_SZ : 0) | (f & FPSCR_RM ? KEY_RM : 0) | (f & FPSCR_DN ? KEY_DN : 0) |
-           (f & 0xf80 ? KEY_ENABLES : 0);
+           (f & 0xf80 ? KEY_ENABLES : 0) | (c->timed ? KEY_TIMED : 0);
 }
 
 /* Called by generated code. None of these raises; nonzero: the interpreter must execute this unit. */
+
+static void forget(struct jit *j, int kind)
+{
+    for (int k = 0; k < j->filled_count[kind]; k++)
+        for (int t = 0; t < 4; t++)
+            j->table[t >> 1][t & 1][j->filled[kind][k]] = 0;
+    j->filled_count[kind] = 0;
+}
 
 static void remember(core *c, uint32_t vaddr, uint64_t *table, uint8_t *host_page)
 {
     struct jit *j = c->jit;
     uint32_t page = vaddr >> 12;
     int kind = !(vaddr >= 0x80000000 && vaddr < 0xc0000000);
-    if (j->filled_count[kind] == FILLED) {
-        for (int k = 0; k < FILLED; k++)
-            for (int t = 0; t < 4; t++)
-                j->table[t >> 1][t & 1][j->filled[kind][k]] = 0;
-        j->filled_count[kind] = 0;
-    }
+    if (j->filled_count[kind] == FILLED)
+        forget(j, kind);
     j->filled[kind][j->filled_count[kind]++] = page;
     table[page] = (uint64_t)host_page - (vaddr & ~0xfffu);
 }
@@ -126,12 +132,14 @@ static void remember(core *c, uint32_t vaddr, uint64_t *table, uint8_t *host_pag
 static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
 {
     MARK(ROW_MEMORY);
-    uint32_t p;
+    uint32_t p, ptel;
     bool whole;
-    if (vaddr & (size - 1) || !translate_quietly(c, vaddr, (enum access)kind, &p, &whole) || !whole)
+    if (vaddr & (size - 1) || !translate_access(c, vaddr, (enum access)kind, &p, &whole, &ptel) || !whole)
         return 1;
     uint32_t offset = p - c->ram_base;
     if (kind == WRITE && c->has_code[offset >> 12])
+        return 1;
+    if (c->timed && memory_kind(c, vaddr, ptel, false) != COPY_BACK) /* what is remembered is looked up in the cache */
         return 1;
     remember(c, vaddr, c->jit->table[c->sr & SR_MD ? 1 : 0][kind], c->ram + (offset & ~0xfffu));
     return 0;
@@ -140,9 +148,9 @@ static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
 static uint32_t store_slowly(core *c, uint32_t vaddr, uint32_t value, unsigned size)
 {
     MARK(ROW_MEMORY);
-    uint32_t p;
+    uint32_t p, ptel;
     bool whole;
-    if (vaddr & (size - 1) || !translate_quietly(c, vaddr, WRITE, &p, &whole))
+    if (vaddr & (size - 1) || !translate_access(c, vaddr, WRITE, &p, &whole, &ptel))
         return 1;
     uint32_t offset = p - c->ram_base;
     const struct code_page *page = c->code[offset >> 12];
@@ -152,6 +160,26 @@ static uint32_t store_slowly(core *c, uint32_t vaddr, uint32_t value, unsigned s
     if (whole && !page)
         remember(c, vaddr, c->jit->table[c->sr & SR_MD ? 1 : 0][WRITE], c->ram + (offset & ~0xfffu));
     return 0;
+}
+
+/* Timed: an access that the line used last in its set does not serve. Ticks of stall; -1: too many, leave. */
+static int32_t look_in_cache(core *c, uint32_t vaddr, uint32_t paddr, uint32_t store, int32_t budget)
+{
+    if (budget < TIME_LINE_FILL + TIME_WRITE_BACK)
+        return -1; /* the horizon may come within the stall */
+    return cache_access(c, &c->operand, vaddr, paddr, store, TIME_LINE_FILL);
+}
+
+/* The same for a fetch: only a line that is there, since a stall belongs to a unit that has begun. */
+static uint32_t look_for_code(core *c, uint32_t vaddr, uint32_t paddr)
+{
+    const uint32_t *way = c->instruction.way[cache_set(vaddr)];
+    for (int k = 0; k < 4; k++)
+        if (way[k] == cache_tag(paddr)) {
+            cache_access(c, &c->instruction, vaddr, paddr, false, 0);
+            return 0;
+        }
+    return 1;
 }
 
 static void fp_slowly(core *c, uint32_t word)
@@ -168,19 +196,22 @@ enum end { END_NEXT, END_BRANCH, END_STOP }; /* goes on at the next address; a b
 struct step {
     struct insn i;
     uint32_t pc;
-    int32_t at;    /* ticks from the block's start to that of its unit */
+    int32_t at;    /* ticks from the block's start to that of its unit; of a pair's second, to the end of the first */
     int32_t after; /* and to the end of it, where a branch is not taken */
     int32_t taken; /* and where it is taken */
+    bool open;     /* second of a pair */
+    bool keeps;    /* first of a pair, whose stalls the begin of the unit must be known without */
+    bool looks_up; /* the instruction cache: it lies in another line than the one before */
 };
 
 struct cold {
-    enum { COLD_FILL, COLD_STORE, COLD_FP, COLD_DEOPT, COLD_EXIT } kind;
+    enum { COLD_FILL, COLD_STORE, COLD_CACHE, COLD_CODE, COLD_FP, COLD_DEOPT, COLD_EXIT } kind;
     uint8_t *from[3];
     uint8_t *back;
     int step;
     unsigned size, access, reg;
     uint32_t target;
-    int32_t refund;
+    int32_t refund, executed;
 };
 
 struct tr {
@@ -189,13 +220,16 @@ struct tr {
     uint8_t *p;
     struct block *b;
     uint32_t key;      /* as it is at this point of the block */
+    bool timed;
     struct step step[STEPS + 1];
     int steps;
     enum end end;
     uint32_t next;     /* address behind the last step */
-    int32_t cost;
+    int32_t cost, at_end; /* ticks of the longest way through, and to the end of the last step */
+    bool open_end;     /* timed: what follows is second of a pair */
     int now;           /* step being translated */
     int unit;          /* its unit's first step */
+    uint32_t ptel;     /* of the translation of the block's page */
     uint16_t word;     /* of the instruction being translated */
     int cc;            /* host condition that equals T, or -1 */
     uint16_t known;    /* guest registers of known value */
@@ -220,6 +254,11 @@ static bool is_fp_arithmetic(unsigned op)
 /* Can it be generated, in this mode? What is not here is the interpreter's. */
 static bool can(const struct insn *i, uint32_t key)
 {
+    if (key & KEY_TIMED)
+        switch (i->op) {
+        case OP_movca: case OP_pref: case OP_prefi: case OP_icbi: case OP_ocbi: case OP_ocbp: case OP_ocbwb:
+            return false;
+        }
     if (i->flags & (F_ILLEGAL | F_MARKED) || (i->flags & F_PRIV && !(key & KEY_MD)) || (i->flags & F_FPU && key & KEY_FD))
         return false;
     if (is_fp_arithmetic(i->op)) {
@@ -245,6 +284,7 @@ static bool can(const struct insn *i, uint32_t key)
 static bool touches_memory(const struct insn *i)
 {
     switch (i->op) {
+    case OP_movw_pc: case OP_movl_pc: /* a literal of the next page may not be there */
     case OP_movb_load ... OP_movca: case OP_tstb_gbr: case OP_pref:
     case OP_ldcl_gbr: case OP_ldcl_vbr: case OP_ldcl_ssr: case OP_ldcl_spc: case OP_ldcl_sgr: case OP_ldcl_dbr:
     case OP_ldcl_bank: case OP_stcl_gbr: case OP_stcl_vbr: case OP_stcl_ssr: case OP_stcl_spc: case OP_stcl_sgr:
@@ -344,13 +384,106 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
             key ^= KEY_PR;
         pc += delayed ? 4 : 2;
         t->next = pc;
-        if (is_branch(&s->i) && (!is_conditional(s->i.op) || s->i.imm <= 0)) {
+        /* Timed, what is pending goes with a branch that is not taken: the block goes on there. */
+        if (is_branch(&s->i) && (!is_conditional(s->i.op) || (s->i.imm <= 0 && !t->timed))) {
             t->end = END_BRANCH;
             break;
         }
     }
-    t->cost = at_tick;
+    t->cost = t->at_end = at_tick;
     return t->steps > 0;
+}
+
+static struct insn decoded(const uint8_t *page, uint32_t pc)
+{
+    uint16_t word;
+    struct insn i;
+    memcpy(&word, page + (pc & 0xfff), 2);
+    decode(word, &i);
+    return i;
+}
+
+/* Timed: when each step issues, as the interpreter would find out (run.c with TIMED), from a fresh pipeline on. *before
+ * becomes the pipeline as it is before step `want`, a boundary or the middle of a pair. */
+static void schedule(struct tr *t, const uint8_t *page, int want, struct pipeline *before)
+{
+    struct pipeline p = {0}, way;
+    uint32_t key = t->b->key;
+    int k = 0;
+    bool second = false;
+    pipeline_fresh(&p);
+    t->cost = 0;
+    for (; k < t->steps; k++) {
+        struct step *s = &t->step[k], *slot = s + 1;
+        uint32_t fpscr = (key & KEY_PR ? FPSCR_PR : 0) | (key & KEY_SZ ? FPSCR_SZ : 0);
+        struct use use = use_of(s->i.op, s->i.n, s->i.m, fpscr);
+        s->at = p.now;
+        s->open = second;
+        s->keeps = false;
+        if (k == want)
+            *before = p;
+        s->looks_up = !pipeline_fetched(&p, s->pc);
+        p.fetched = s->pc & ~31u;
+        p.fetched_bytes = 32;
+        if (second)
+            p.issued = p.now - 1;
+        else
+            pipeline_issue(&p, &use, p.now);
+        if (is_branch(&s->i)) {
+            int32_t target = p.issued + use.latency;
+            pipeline_mark(&p, &use);
+            if (s->i.flags & F_DELAYED) {
+                struct use next = use_of(slot->i.op, slot->i.n, slot->i.m, fpscr);
+                slot->looks_up = !pipeline_fetched(&p, slot->pc);
+                p.fetched = slot->pc & ~31u;
+                slot->open = slot->keeps = false;
+                if (second || !(slot->pc & 31) || !pipeline_pairs(&p, &use, &next))
+                    pipeline_issue(&p, &next, p.issued + 1);
+                pipeline_mark(&p, &next);
+                k++;
+            }
+            p.open = false;
+            way = p;
+            s->taken = p.now + pipeline_drain(&way, target);
+            if (s->taken > t->cost)
+                t->cost = s->taken;
+            second = false;
+        } else {
+            pipeline_mark(&p, &use);
+            if (s->i.op == OP_fschg)
+                key ^= KEY_SZ;
+            if (s->i.op == OP_fpchg)
+                key ^= KEY_PR;
+            fpscr = (key & KEY_PR ? FPSCR_PR : 0) | (key & KEY_SZ ? FPSCR_SZ : 0);
+            uint32_t pc = s->pc + 2;
+            if (!second && pc & 31 && use.pipe != PIPE_AND) {
+                struct insn n = decoded(page, pc);
+                struct use next = use_of(n.op, n.n, n.m, fpscr);
+                if (pipeline_pairs(&p, &use, &next)) {
+                    s->after = p.now + pipeline_advance(&p);
+                    s->keeps = touches_memory(&s->i) && is_branch(&n); /* its slot may access the bus */
+                    p.open = second = true;
+                    continue;
+                }
+            }
+            second = p.open = false;
+        }
+        uint32_t next = t->step[k].pc + 2;
+        if (next & 0xfff) {
+            pipeline_advance(&p);
+        } else { /* the next page */
+            way = p;
+            int32_t end = p.now + pipeline_drain(&way, 0);
+            p.now = end;
+        }
+        s->after = p.now;
+    }
+    if (k == want)
+        *before = p;
+    if (p.now > t->cost)
+        t->cost = p.now;
+    t->open_end = second;
+    t->at_end = p.now;
 }
 
 /* The page's lines that the block depends on. */
@@ -393,7 +526,7 @@ static bool t_needed(const struct tr *t)
         return true; /* a slot: its way may be out of the block */
     for (int k = t->now + 1; k < t->steps; k++) {
         const struct insn *i = &t->step[k].i;
-        if (is_branch(i) || touches_memory(i) || uses[i->op].reads & USE_T || i->op == OP_stc_sr)
+        if (is_branch(i) || touches_memory(i) || uses[i->op].reads & USE_T || i->op == OP_stc_sr || t->step[k].looks_up)
             return true;
         if (uses[i->op].writes & USE_T)
             return false;
@@ -449,6 +582,20 @@ static struct cold *look_up(struct tr *t, unsigned size, unsigned access, int ki
     x->back = again;
     x->size = size;
     x->access = access;
+    if (t->timed) { /* is its line the one used last in its set? */
+        enc(&t->p, 0, 0, 0x8d, TAG, at_index(RCX, RAX, 0, 0)); /* the low half of RAM's host addresses is physical */
+        alu_imm(&t->p, AND, in_reg(TAG), (int32_t)0xfffffc00);
+        alu_imm(&t->p, OR, in_reg(TAG), LINE_V);
+        mov_load(&t->p, SET, in_reg(RAX));
+        shift_imm(&t->p, 5, in_reg(SET), 5);
+        enc(&t->p, 0, BYTE, 0x0fb6, SET, in_reg(SET));
+        size_t tags = access == WRITE ? offsetof(core, operand.write) : offsetof(core, operand.read);
+        enc(&t->p, 0, 0, 0x3b, TAG, at_index(RBP, SET, 2, (int32_t)tags - BIAS));
+        struct cold *y = add_cold(t, COLD_CACHE);
+        y->from[0] = jcc(&t->p, CC_NE);
+        y->access = access;
+        y->back = t->p;
+    }
     return x;
 }
 
@@ -474,13 +621,14 @@ static void load_guest(struct tr *t, unsigned n, unsigned size)
 /* Host register `from` to eax, which stays. */
 static void store_from(struct tr *t, unsigned from, unsigned size)
 {
-    struct cold *x = look_up(t, size, WRITE, COLD_STORE);
+    struct cold *x = look_up(t, size, WRITE, t->timed ? COLD_FILL : COLD_STORE);
     x->reg = from;
     if (size == 1)
         enc(&t->p, 0, BYTE, 0x88, from, THERE);
     else
         enc(&t->p, size == 2 ? 0x66 : 0, 0, 0x89, from, THERE);
-    x->back = t->p;
+    if (!t->timed)
+        x->back = t->p;
 }
 
 /* guest n = guest n op guest m */
@@ -540,7 +688,7 @@ static bool cause_needed(const struct tr *t)
     if (t->now != t->unit)
         return true;
     for (int k = t->now + 1; k < t->steps; k++) {
-        if (is_branch(&t->step[k].i) || touches_memory(&t->step[k].i))
+        if (is_branch(&t->step[k].i) || touches_memory(&t->step[k].i) || t->step[k].looks_up)
             return true;
         if (is_fp_arithmetic(t->step[k].i.op))
             return false;
@@ -811,6 +959,19 @@ static bool literal(struct tr *t, const struct insn *i, uint32_t addr, unsigned 
     if (size == 2)
         v = (uint32_t)(int16_t)v;
     depends(t, addr);
+    if (t->timed) {
+        uint32_t paddr = t->c->ram_base + t->b->page * PAGE + (addr & 0xfff), set = cache_set(addr);
+        if (memory_kind(t->c, addr, t->ptel, false) == UNCACHED)
+            return false;
+        enc(&t->p, 0, 0, 0x81, CMP, word_of(offsetof(core, operand.read), set));
+        put32(&t->p, cache_tag(paddr));
+        struct cold *x = add_cold(t, COLD_CACHE);
+        x->from[0] = jcc(&t->p, CC_NE);
+        x->access = READ;
+        x->target = addr;
+        x->reg = 1; /* the address is known only here */
+        x->back = t->p;
+    }
     mov_imm(&t->p, G(i->n), v);
     t->known |= (uint16_t)(1u << i->n);
     t->value[i->n] = v;
@@ -916,9 +1077,9 @@ static void generate(struct tr *t, const struct insn *i, uint32_t pc, const uint
     case OP_movua: case OP_movua_inc:
         address(t, n, 0);
         mov_load(p, RCX, in_reg(RAX));
-        alu_imm(p, AND, in_reg(RCX), 0xfff);
-        alu_imm(p, CMP, in_reg(RCX), 0xffc);
-        deopt_if(t, CC_A); /* over a page's end */
+        alu_imm(p, AND, in_reg(RCX), t->timed ? 31 : 0xfff);
+        alu_imm(p, CMP, in_reg(RCX), t->timed ? 28 : 0xffc);
+        deopt_if(t, CC_A); /* over the end of a page, or a line */
         look_up(t, 1, READ, COLD_FILL);
         mov_load(p, RAX, THERE);
         if (i->op == OP_movua_inc)
@@ -1105,25 +1266,64 @@ static bool linkable(const struct block *b, uint32_t target)
 
 static int find_block(core *c, uint32_t pc, uint32_t key);
 
-/* Out of the block to `target`, `spent` ticks after its start. */
-static void leave_to(struct tr *t, uint32_t target, int32_t spent, int cc)
+/* Timed: n instructions of the block were executed. */
+static void count(struct tr *t, int n)
 {
-    struct cold *x;
+    if (!t->timed || !n)
+        return;
+    enc(&t->p, 0, WIDE, 0x81, ADD, FIELD(executed));
+    put32(&t->p, (uint32_t)n);
+}
+
+/* Out of the block to `target`, `spent` ticks after its start, with n of its instructions executed; where cc is not -1,
+ * on that condition. */
+static void leave_to(struct tr *t, uint32_t target, int32_t spent, int n, int cc)
+{
     int32_t refund = t->cost - spent;
-    if (cc < 0 && refund) {
-        enc(&t->p, 0, 0, 0x8d, BUDGET, at(BUDGET, refund)); /* flags stay */
-        refund = 0;
+    uint8_t *over = NULL;
+    if (cc >= 0 && t->timed && target <= t->step[t->now].pc) { /* a loop's way back is not cold */
+        over = jcc(&t->p, (unsigned)cc ^ 1);
+        cc = -1;
     }
-    int to = refund || !linkable(t->b, target) ? -1 : find_block(t->c, target, t->key);
+    if (cc < 0) {
+        count(t, n);
+        if (refund)
+            enc(&t->p, 0, 0, 0x8d, BUDGET, at(BUDGET, refund));
+        refund = n = 0;
+    }
+    int to = refund || (t->timed && n) || !linkable(t->b, target) ? -1 : find_block(t->c, target, t->key);
     uint8_t *site = cc < 0 ? jmp(&t->p) : jcc(&t->p, (unsigned)cc);
     if (to >= 0) {
         reach(site, t->j->blocks[to].code);
-        return;
+    } else {
+        struct cold *x = add_cold(t, COLD_EXIT);
+        x->from[0] = site;
+        x->target = target;
+        x->refund = refund;
+        x->executed = n;
     }
-    x = add_cold(t, COLD_EXIT);
-    x->from[0] = site;
-    x->target = target;
-    x->refund = refund;
+    if (over)
+        reach(over, t->p);
+}
+
+/* Timed: the line of the instruction at pc must be there. */
+static void look_up_code(struct tr *t, uint32_t pc)
+{
+    uint32_t paddr = t->c->ram_base + t->b->page * PAGE + (pc & 0xfff);
+    enc(&t->p, 0, 0, 0x81, CMP, word_of(offsetof(core, instruction.read), cache_set(pc)));
+    put32(&t->p, cache_tag(paddr));
+    struct cold *x = add_cold(t, COLD_CODE);
+    x->from[0] = jcc(&t->p, CC_NE);
+    x->target = pc;
+    x->back = t->p;
+    t->cc = -1;
+}
+
+static void generate_slot(struct tr *t, const struct step *slot, const uint8_t *page)
+{
+    if (t->timed && slot->looks_up)
+        look_up_code(t, slot->pc);
+    generate(t, &slot->i, slot->pc, page);
 }
 
 /* A branch and its slot. */
@@ -1133,6 +1333,7 @@ static void translate_branch(struct tr *t, const struct step *s, const uint8_t *
     uint32_t pc = s->pc, target = pc + (uint32_t)i->imm;
     bool delayed = i->flags & F_DELAYED;
     const struct step *slot = s + 1;
+    int n = t->now + (delayed ? 2 : 1);
     unsigned to = NONE;
     if (is_conditional(i->op)) {
         bool on_t = i->op == OP_bt || i->op == OP_bts;
@@ -1143,7 +1344,7 @@ static void translate_branch(struct tr *t, const struct step *s, const uint8_t *
         }
         cc = on_t ? cc : cc ^ 1;
         if (!delayed) {
-            leave_to(t, target, s->taken, cc);
+            leave_to(t, target, s->taken, n, cc);
             return;
         }
         uint8_t *over = jcc(&t->p, (unsigned)cc ^ 1);
@@ -1151,12 +1352,12 @@ static void translate_branch(struct tr *t, const struct step *s, const uint8_t *
         uint32_t value[16];
         memcpy(value, t->value, sizeof value);
         t->now++;
-        generate(t, &slot->i, slot->pc, page);
-        leave_to(t, target, s->taken, -1);
+        generate_slot(t, slot, page);
+        leave_to(t, target, s->taken, n, -1);
         reach(over, t->p);
         t->known = known;
         memcpy(t->value, value, sizeof value);
-        generate(t, &slot->i, slot->pc, page);
+        generate_slot(t, slot, page);
         t->now--;
         return;
     }
@@ -1182,17 +1383,31 @@ static void translate_branch(struct tr *t, const struct step *s, const uint8_t *
         to = 0;
     }
     t->now++;
-    generate(t, &slot->i, slot->pc, page);
+    generate_slot(t, slot, page);
     t->now--;
     if (to == NONE) {
-        leave_to(t, target, s->taken, -1);
+        leave_to(t, target, s->taken, n, -1);
         return;
     }
+    count(t, n);
     if (t->cost != s->taken)
         enc(&t->p, 0, 0, 0x8d, BUDGET, at(BUDGET, t->cost - s->taken));
     mov_load(&t->p, RAX, FIELD(slot_target));
     mov_imm(&t->p, in_reg(RDX), t->key);
     reach(jmp(&t->p), t->j->indirect);
+}
+
+/* What generated code says when it ends; else the place of a jump that may be reached. */
+enum { EXIT_PLAIN, EXIT_DEOPT, EXIT_STEP };
+
+/* Timed: the pipeline is as before this step (found out by jit_run). */
+static void stand_at(struct tr *t, int step)
+{
+    if (!t->timed)
+        return;
+    count(t, step);
+    mov_imm(&t->p, FIELD(left_block), (uint32_t)t->j->block_count);
+    mov_imm(&t->p, FIELD(left_step), (uint32_t)step);
 }
 
 static void emit_cold(struct tr *t)
@@ -1220,15 +1435,42 @@ static void emit_cold(struct tr *t)
             reach(call(&t->p), t->j->fp_thunk);
             reach(jmp(&t->p), x->back);
             break;
+        case COLD_CACHE: { /* eax address, rcx + rax the host's; these and edx must stay */
+            if (x->reg) {
+                mov_imm(&t->p, in_reg(RAX), x->target);
+                mov_imm(&t->p, in_reg(RCX), t->c->ram_base + t->b->page * PAGE - (x->target & ~0xfffu));
+            }
+            mov_imm(&t->p, in_reg(SET), x->access == WRITE);
+            reach(call(&t->p), t->j->cache_thunk);
+            struct cold *out = &t->cold[t->colds++];
+            *out = (struct cold){.kind = COLD_DEOPT, .step = x->step};
+            out->from[0] = jcc(&t->p, CC_S);
+            alu(&t->p, SUB, in_reg(BUDGET), TAG);
+            reach(jmp(&t->p), x->back);
+            break;
+        }
+        case COLD_CODE: {
+            mov_imm(&t->p, in_reg(RAX), x->target);
+            mov_imm(&t->p, in_reg(RCX), t->c->ram_base + t->b->page * PAGE + (x->target & 0xfff));
+            reach(call(&t->p), t->j->code_thunk);
+            struct cold *out = &t->cold[t->colds++];
+            *out = (struct cold){.kind = COLD_DEOPT, .step = x->step};
+            out->from[0] = jcc(&t->p, CC_NE);
+            reach(jmp(&t->p), x->back);
+            break;
+        }
         case COLD_DEOPT:
             alu_imm(&t->p, ADD, in_reg(BUDGET), t->cost - s->at);
             mov_imm(&t->p, FIELD(pc), s->pc);
-            mov_imm(&t->p, in_reg(RAX), 1);
+            stand_at(t, x->step);
+            mov_imm(&t->p, in_reg(RAX), EXIT_DEOPT);
             reach(jmp(&t->p), t->j->leave);
             break;
         case COLD_EXIT: {
-            if (x->refund) {
-                alu_imm(&t->p, ADD, in_reg(BUDGET), x->refund);
+            if (x->refund || x->executed) {
+                count(t, x->executed);
+                if (x->refund)
+                    alu_imm(&t->p, ADD, in_reg(BUDGET), x->refund);
                 x->from[0] = jmp(&t->p);
                 reach(x->from[0], t->p);
             }
@@ -1257,13 +1499,16 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
         jit_reset(c);
     if ((pc & ~0xfffu) != c->fetch_tag || c->hook) /* 1 KB pages, the page of calls */
         return;
-    uint32_t page = 0;
+    uint32_t page;
     const struct insn *first = c->fetch_base;
     /* The RAM page whose decoded instructions these are. */
-    uint32_t paddr;
+    uint32_t paddr, ptel;
     bool whole;
-    if (!translate_quietly(c, pc, FETCH, &paddr, &whole) || !whole)
+    if (!translate_access(c, pc, FETCH, &paddr, &whole, &ptel) || !whole ||
+        (c->timed && memory_kind(c, pc, ptel, true) == UNCACHED)) {
+        i->heat = 0;
         return;
+    }
     page = (paddr - c->ram_base) >> 12;
     if (c->code[page] == NULL || c->code[page]->insn != first || (j->kills[page].count > KILLS && c->tick - j->kills[page].last < CALM)) {
         i->heat = NEVER_HOT;
@@ -1279,6 +1524,9 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     t->p = j->code;
     t->b = b;
     t->key = b->key;
+    t->timed = c->timed;
+    t->ptel = ptel;
+    pin = c->timed ? timed_pins : fast_pins;
     t->known = 0;
     t->cc = -1;
     t->colds = 0;
@@ -1287,6 +1535,8 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
         i->heat = NEVER_HOT;
         return;
     }
+    if (t->timed)
+        schedule(t, ram, -1, NULL);
     for (int k = 0; k < t->steps; k++)
         depends(t, t->step[k].pc);
     if (t->end == END_STOP) /* if that becomes something else, the block may be longer */
@@ -1298,6 +1548,10 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     for (int k = 0; k < t->steps; k++) {
         struct step *s = &t->step[k];
         t->now = t->unit = k;
+        if (t->timed && s->looks_up)
+            look_up_code(t, s->pc);
+        if (t->timed && s->keeps)
+            mov_store(&t->p, FIELD(unit_budget), BUDGET);
         if (is_branch(&s->i)) {
             translate_branch(t, s, ram);
             k += !!(s->i.flags & F_DELAYED);
@@ -1311,12 +1565,15 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
         last--;
     bool open = t->end != END_BRANCH || is_conditional(last->i.op);
     if (open) {
-        if (t->end == END_STOP) {
+        if (t->end == END_STOP || (t->timed && t->next & 0xfff)) {
+            if (t->cost != t->at_end)
+                alu_imm(&t->p, ADD, in_reg(BUDGET), t->cost - t->at_end);
             mov_imm(&t->p, FIELD(pc), t->next);
-            alu(&t->p, XOR, in_reg(RAX), RAX);
+            stand_at(t, t->steps);
+            mov_imm(&t->p, in_reg(RAX), t->timed ? EXIT_STEP : EXIT_PLAIN);
             reach(jmp(&t->p), j->leave);
         } else {
-            leave_to(t, t->next, t->cost, -1);
+            leave_to(t, t->next, t->at_end, t->steps, -1);
         }
     }
     emit_cold(t);
@@ -1338,7 +1595,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     b->next_in_page = j->in_page[page];
     j->in_page[page] = index;
     i->op = OP_COMPILED;
-    i->flags = 0;
+    i->flags &= F_MARKED;
     i->imm = index;
 }
 
@@ -1348,11 +1605,13 @@ static struct insn *entry_at(core *c, uint32_t pc)
 {
     if ((pc & 0xfffff001) == c->fetch_tag)
         return &c->fetch_base[(pc & 0xfff) >> 1];
-    uint32_t p;
+    uint32_t p, ptel;
     bool whole;
     if (c->trap_page && pc <= c->trap_last && pc >= c->trap_first)
         return NULL;
-    if (pc & 1 || !translate_quietly(c, pc, FETCH, &p, &whole) || !whole)
+    if (pc & 1 || !translate_access(c, pc, FETCH, &p, &whole, &ptel) || !whole)
+        return NULL;
+    if (c->timed && memory_kind(c, pc, ptel, true) == UNCACHED)
         return NULL;
     struct code_page *page = c->code[(p - c->ram_base) >> 12];
     return page ? &page->insn[(p & 0xfff) >> 1] : NULL;
@@ -1373,6 +1632,33 @@ const struct insn *jit_original(core *c, const struct insn *i) { return &c->jit-
 
 static struct jump *jump_of(struct jit *j, uint32_t pc) { return &j->jumps[(pc >> 5 & 0xf80) | (pc >> 1 & 0x7f)]; }
 
+static bool is_fresh(const struct pipeline *p)
+{
+    return !p->now && !p->pending && !p->fetched_bytes && !p->open && !p->divider && !p->fe && !p->ls;
+}
+
+/* Timed code was left before a step of a block: the pipeline as it is there, and in a pair the begin of its unit. `end`
+ * is the tick that a budget of 0 means. */
+static void stand(core *c, int64_t end)
+{
+    MARK(ROW_TRANSLATING);
+    static _Thread_local struct tr space;
+    struct tr *t = &space;
+    struct block *b = &c->jit->blocks[c->left_block];
+    const uint8_t *ram = c->ram + (size_t)b->page * PAGE;
+    int k = (int)c->left_step;
+    t->c = c;
+    t->b = b;
+    t->key = b->key;
+    t->timed = true;
+    collect(t, b->vpc, ram);
+    schedule(t, ram, k, &c->pipe);
+    if (c->pipe.open) {
+        const struct step *first = &t->step[k - 1];
+        c->unit_tick = first->keeps ? end - (c->unit_budget + t->cost - first->at) : c->tick - (c->pipe.now - first->at);
+    }
+}
+
 /* Why generated code was left: block k comes next, none where negative. */
 static void count_exit(core *c, int k)
 {
@@ -1382,8 +1668,10 @@ static void count_exit(core *c, int k)
         c->blamed = NULL;
     } else if (k < 0) {
         c->count.exits_cold++;
-    } else {
+    } else if (c->until - c->tick < c->jit->blocks[k].cost) {
         c->count.exits_horizon++;
+    } else {
+        c->count.exits_step++;
     }
 }
 
@@ -1399,7 +1687,7 @@ bool jit_run(core *c, const struct insn *i)
             jit_compile(c, (struct insn *)i, c->pc);
         return false;
     }
-    if (c->until - c->tick < j->blocks[k].cost)
+    if (c->until - c->tick < j->blocks[k].cost || (c->timed && !is_fresh(&c->pipe)))
         return false;
     uint64_t (*enter)(core *, const uint8_t *, int32_t);
     memcpy(&enter, &j->enter, sizeof enter);
@@ -1417,17 +1705,27 @@ bool jit_run(core *c, const struct insn *i)
             c->fpscr |= 4;
         if (c->fp_op)
             fp_settle(c);
+        int64_t executed = c->timed ? c->executed : budget - c->budget, began = c->tick;
         c->tick += budget - c->budget;
-        c->instructions += budget - c->budget;
-        c->generated += budget - c->budget;
-        if (out == 1) {
+        c->instructions += executed;
+        c->generated += executed;
+        if (c->timed) {
+            c->executed = 0;
+            if (out == EXIT_DEOPT || out == EXIT_STEP)
+                stand(c, began + budget);
+        }
+        if (out == EXIT_DEOPT) {
             c->hold = HOLD;
+            break;
+        }
+        if (out == EXIT_STEP) {
+            c->resume = 2;
             break;
         }
         key = key_now(c);
         k = find_block(c, c->pc, key);
         if (k < 0) {
-            c->resume = out ? 0 : 2;
+            c->resume = out == EXIT_PLAIN ? 2 : 0;
             break;
         }
         if (c->until - c->tick < j->blocks[k].cost)
@@ -1451,16 +1749,18 @@ static void kill(core *c, int index)
     struct block *b = &j->blocks[index];
     uint8_t *p = b->code;
     reach(jmp(&p), b->dead);
-    if (b->entry->op != OP_COMPILED)
+    struct insn *entry = b->entry;
+    b->entry = NULL;
+    if (entry->op != OP_COMPILED)
         return;
-    int32_t *at_entry = &b->entry->imm;
+    int32_t *at_entry = &entry->imm;
     int k = *at_entry;
     if (k == index) {
         if (b->next_here >= 0) {
             *at_entry = b->next_here;
         } else {
-            *b->entry = b->original;
-            b->entry->heat = 0;
+            *entry = b->original;
+            entry->heat = 0;
         }
         return;
     }
@@ -1500,7 +1800,7 @@ void jit_reset(core *c)
     if (!j)
         return;
     for (int k = 0; k < j->block_count; k++)
-        if (j->blocks[k].entry->op == OP_COMPILED) {
+        if (j->blocks[k].entry && j->blocks[k].entry->op == OP_COMPILED) {
             *j->blocks[k].entry = j->blocks[k].original;
             j->blocks[k].entry->heat = 0;
         }
@@ -1510,6 +1810,18 @@ void jit_reset(core *c)
     for (uint32_t page = 0; page < c->ram_size >> 12; page++)
         j->in_page[page] = -1;
     memset(j->kills, 0, (c->ram_size >> 12) * sizeof *j->kills);
+}
+
+static void emit_thunks(struct jit *j, bool timed);
+
+void jit_restart(core *c)
+{
+    if (!c->jit)
+        return;
+    for (int kind = 0; kind < 2; kind++)
+        forget(c->jit, kind);
+    jit_reset(c);
+    emit_thunks(c->jit, c->timed);
 }
 
 void jit_code_page(core *c)
@@ -1525,10 +1837,7 @@ void jit_unmap(core *c)
     struct jit *j = c->jit;
     if (!j)
         return;
-    for (int k = 0; k < j->filled_count[1]; k++)
-        for (int t = 0; t < 4; t++)
-            j->table[t >> 1][t & 1][j->filled[1][k]] = 0;
-    j->filled_count[1] = 0;
+    forget(j, 1);
     memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
 }
 
@@ -1586,9 +1895,10 @@ static void stack(uint8_t **p, int by)
     put8(p, (unsigned)(by < 0 ? -by : by));
 }
 
-static void emit_thunks(struct jit *j)
+static void emit_thunks(struct jit *j, bool timed)
 {
-    uint8_t *p = j->code;
+    uint8_t *p = j->memory;
+    pin = timed ? timed_pins : fast_pins;
     j->enter = p; /* (core, code, budget) */
     for (unsigned k = 0; k < sizeof saved; k++)
         push(&p, saved[k]);
@@ -1611,6 +1921,7 @@ static void emit_thunks(struct jit *j)
     stack(&p, -8);
     emit_pins(&p, false, false);
     mov_store(&p, FIELD(jit_scratch), RAX);
+    mov_store(&p, FIELD(jit_value), RDX);
     emit_core_pointer(&p);
     mov_load(&p, RSI, in_reg(RAX));
     enc(&p, 0, BYTE, 0x0fb6, RDX, in_reg(RCX));
@@ -1619,6 +1930,7 @@ static void emit_thunks(struct jit *j)
     emit_pins(&p, true, false);
     mov_load(&p, RCX, in_reg(RAX));
     mov_load(&p, RAX, FIELD(jit_scratch));
+    mov_load(&p, RDX, FIELD(jit_value));
     stack(&p, 8);
     enc(&p, 0, 0, 0x85, RCX, in_reg(RCX));
     put8(&p, 0xc3);
@@ -1636,6 +1948,39 @@ static void emit_thunks(struct jit *j)
     mov_load(&p, RAX, FIELD(jit_scratch));
     stack(&p, 8);
     enc(&p, 0, 0, 0x85, RCX, in_reg(RCX));
+    put8(&p, 0xc3);
+
+    j->cache_thunk = p; /* eax address, rcx + rax the host's, r13 store; to r12 the stall, and its sign */
+    stack(&p, -8);
+    emit_pins(&p, false, false);
+    mov_store(&p, FIELD(jit_scratch), RAX);
+    mov_store(&p, FIELD(jit_value), RDX);
+    enc(&p, 0, WIDE, 0x89, RCX, FIELD(jit_host));
+    enc(&p, 0, 0, 0x8d, RDX, at_index(RCX, RAX, 0, 0));
+    mov_load(&p, RSI, in_reg(RAX));
+    mov_load(&p, RCX, in_reg(SET));
+    mov_load(&p, R8, in_reg(BUDGET));
+    emit_core_pointer(&p);
+    emit_call(&p, (void (*)(void))look_in_cache);
+    emit_pins(&p, true, false);
+    mov_load(&p, TAG, in_reg(RAX));
+    mov_load(&p, RAX, FIELD(jit_scratch));
+    mov_load(&p, RDX, FIELD(jit_value));
+    enc(&p, 0, WIDE, 0x8b, RCX, FIELD(jit_host));
+    stack(&p, 8);
+    enc(&p, 0, 0, 0x85, TAG, in_reg(TAG));
+    put8(&p, 0xc3);
+
+    j->code_thunk = p; /* eax address, ecx physical; not zero: leave */
+    stack(&p, -8);
+    emit_pins(&p, false, false);
+    mov_load(&p, RSI, in_reg(RAX));
+    mov_load(&p, RDX, in_reg(RCX));
+    emit_core_pointer(&p);
+    emit_call(&p, (void (*)(void))look_for_code);
+    emit_pins(&p, true, false);
+    stack(&p, 8);
+    enc(&p, 0, 0, 0x85, RAX, in_reg(RAX));
     put8(&p, 0xc3);
 
     j->fp_thunk = p; /* eax instruction word */
@@ -1755,8 +2100,7 @@ bool jit_open(core *c)
         return false;
     }
     c->host_fma = __builtin_cpu_supports("fma");
-    emit_thunks(j);
-    jit_reset(c);
+    jit_restart(c);
     return true;
 }
 

@@ -9,6 +9,7 @@ struct jit;
 bool jit_open(core *c);  /* memory for code; false: none on this host, the interpreter does it all */
 void jit_close(core *c);
 void jit_reset(core *c); /* forget all generated code */
+void jit_restart(core *c); /* and all translations: the timing model or what it caches has changed */
 
 /* The decoded entry `i` at pc has been arrived at often: generate code from here, if it can be. */
 void jit_compile(core *c, struct insn *i, uint32_t pc);

@@ -22,6 +22,15 @@ bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t
     return served;
 }
 
+/* An access that left RAM. */
+static void time_outside(core *c, int32_t ticks)
+{
+    if (c->timed) {
+        c->tick += ticks;
+        c->outside = true;
+    }
+}
+
 static uint32_t truncate_to(uint32_t v, unsigned size) { return size == 4 ? v : size == 2 ? v & 0xffff : v & 0xff; }
 
 static bool leased(core *c, uint32_t paddr, unsigned size, uint32_t *value)
@@ -100,12 +109,17 @@ uint32_t load_slow(core *c, uint32_t v, unsigned size)
     uint32_t p = translate(c, v, READ, &control);
     if (ask_hook(c, "read", p, size, &value))
         return truncate_to(value, size);
-    if (control && internal_read(c, p, size, &value))
+    if (control && internal_read(c, p, size, &value)) {
+        time_outside(c, p < 0xe4000000 ? 0 : TIME_REGISTER); /* store queues: none */
         return truncate_to(value, size);
+    }
     if (!control && in_ram(c, p)) {
+        if (c->timed)
+            time_ram(c, v, p, false);
         memcpy(&value, c->ram + (p - c->ram_base), size);
         return value;
     }
+    time_outside(c, TIME_MMIO_READ);
     return bus_read(c, p, size);
 }
 
@@ -120,14 +134,19 @@ void store_slow(core *c, uint32_t v, unsigned size, uint32_t value)
     value = truncate_to(value, size);
     if (ask_hook(c, "write", p, size, &value))
         return;
-    if (control && internal_write(c, p, size, value))
+    if (control && internal_write(c, p, size, value)) {
+        time_outside(c, p < 0xe4000000 ? 0 : TIME_REGISTER);
         return;
+    }
     if (!control && in_ram(c, p)) {
+        if (c->timed)
+            time_ram(c, v, p, true);
         memcpy(c->ram + (p - c->ram_base), &value, size);
         if (c->has_code[(p - c->ram_base) >> 12])
             code_invalidate(c, p, size);
         return;
     }
+    time_outside(c, TIME_MMIO_WRITE);
     bus_write(c, p, size, value);
 }
 
@@ -140,8 +159,11 @@ uint16_t fetch_word(core *c, uint32_t v, uint32_t *paddr, bool *kept)
         raise_address(c, v, FETCH);
     uint32_t p = *paddr = translate(c, v, FETCH, &control);
     *kept = false;
+    c->fetch_paddr = p;
+    c->fetch_source = FROM_HOOK;
     if (ask_hook(c, "fetch", p, 2, &value))
         return (uint16_t)value;
+    c->fetch_source = !control && in_ram(c, p) ? FROM_RAM : FROM_BUS;
     if (!control && in_ram(c, p)) {
         *kept = !c->hook;
         uint16_t word;

@@ -58,8 +58,8 @@ static void __attribute__((noreturn)) tlb_exception(core *c, uint32_t vaddr, uin
     raise_exception(c, expevt, offset);
 }
 
-/* *whole: the 4 KB page of vaddr has this one translation. */
-static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, bool *whole)
+/* *whole: the 4 KB page of vaddr has this one translation, by the PTEL *ptel. */
+static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, bool *whole, uint32_t *ptel)
 {
     int near, i = search(c, vaddr, &near);
     if (i == -2)
@@ -79,7 +79,38 @@ static uint32_t utlb_translate(core *c, uint32_t vaddr, enum access kind, bool *
     }
     uint32_t mask = page_mask(e->data);
     *whole = near == 1 && mask <= 0xfffff000;
+    *ptel = e->data;
     return (e->data & 0x1fffffff & mask) | (vaddr & ~mask);
+}
+
+/* For operations on the caches: no exception, protection is not looked at. False: no single translation. *ptel is
+ * that of the UTLB, and means nothing elsewhere. */
+bool translate_for_cache(const core *c, uint32_t v, uint32_t *p, uint32_t *ptel)
+{
+    *ptel = 0;
+    if (v >= 0xe0000000 || (v >= 0x80000000 && !(c->sr & SR_MD)))
+        return false;
+    if ((v >= 0x80000000 && v < 0xc0000000) || !(c->mmucr & 1)) {
+        *p = v & 0x1fffffff;
+        return true;
+    }
+    int near, i = search(c, v, &near);
+    if (i < 0)
+        return false;
+    uint32_t mask = page_mask(c->utlb[i].data);
+    *ptel = c->utlb[i].data;
+    *p = (*ptel & 0x1fffffff & mask) | (v & ~mask);
+    return true;
+}
+
+/* What the caches do with RAM at a virtual address, of a translation by *ptel where the MMU is on. */
+enum memory memory_kind(const core *c, uint32_t v, uint32_t ptel, bool fetch)
+{
+    bool p1 = v >= 0x80000000 && v < 0xa0000000, mapped = c->mmucr & 1 && !p1;
+    if (!(c->ccr & (fetch ? CCR_ICE : CCR_OCE)) || (v >= 0xa0000000 && v < 0xc0000000) || v >= 0xe0000000 ||
+        (mapped && !(ptel & PTEL_C)))
+        return UNCACHED;
+    return (p1 ? !(c->ccr & CCR_CB) : mapped ? ptel & PTEL_WT : c->ccr & CCR_WT) ? WRITE_THROUGH : COPY_BACK;
 }
 
 static uint32_t area7(uint32_t p, bool *control)
@@ -94,7 +125,7 @@ static uint32_t area7(uint32_t p, bool *control)
 /* Physical address of an aligned access; *control: a P4 address, not memory. Raises. */
 uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
 {
-    uint32_t p;
+    uint32_t p, ptel = 0;
     bool whole = true;
     *control = false;
     MARK(ROW_TLB);
@@ -117,7 +148,11 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
     } else if (!(c->mmucr & 1)) {
         p = v & 0x1fffffff;
     } else {
-        p = area7(utlb_translate(c, v, kind, &whole), control);
+        p = area7(utlb_translate(c, v, kind, &whole, &ptel), control);
+    }
+    if (c->timed) { /* remembered is then what the inline check of load() and store() may serve */
+        c->memory = memory_kind(c, v, ptel, kind == FETCH);
+        whole &= kind == WRITE ? c->memory == COPY_BACK : c->memory != UNCACHED;
     }
     /* Remember whole 4 KB pages of RAM for the fast path. */
     if (whole && !*control && in_ram(c, p) && !c->hook) {
@@ -129,9 +164,10 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
 }
 
 /* As translate, but says no where that would raise or does not end in RAM. *whole: so does its whole 4 KB page. */
-bool translate_quietly(const core *c, uint32_t v, enum access kind, uint32_t *paddr, bool *whole)
+bool translate_access(const core *c, uint32_t v, enum access kind, uint32_t *paddr, bool *whole, uint32_t *ptel)
 {
     *whole = true;
+    *ptel = 0;
     if (v >= 0x80000000 && !(c->sr & SR_MD))
         return false;
     if (v >= 0xe0000000)
@@ -149,6 +185,7 @@ bool translate_quietly(const core *c, uint32_t v, enum access kind, uint32_t *pa
     if (kind == WRITE ? !(pr & 1) || (user && pr != 3) || !(e->data & PTEL_D) : user && pr < 2)
         return false;
     uint32_t mask = page_mask(e->data);
+    *ptel = e->data;
     *whole = near == 1 && mask <= 0xfffff000;
     *paddr = (e->data & 0x1fffffff & mask) | (v & ~mask);
     return in_ram(c, *paddr);
@@ -237,7 +274,7 @@ static uint32_t *own_register(core *c, uint32_t addr, uint32_t *mask)
     case 0xff000008: return &c->ttb;
     case 0xff00000c: return &c->tea;
     case 0xff000010: return &c->mmucr;
-    case 0xff00001c: *mask = 0x8909; return &c->ccr;
+    case 0xff00001c: *mask = 0x8107; return &c->ccr;
     case 0xff000020: *mask = 0x3fc; return &c->tra;
     case 0xff000024: *mask = 0xfff; return &c->expevt;
     case 0xff000028: *mask = 0x3fff; return &c->intevt;
@@ -268,7 +305,11 @@ bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value)
         return true;
     }
     switch (addr >> 24) {
-    case 0xf0: case 0xf1: case 0xf4: case 0xf5:
+    case 0xf0: case 0xf4:
+        if (c->timed)
+            *value = cache_array_read(addr >> 24 == 0xf0 ? &c->instruction : &c->operand, addr);
+        return true;
+    case 0xf1: case 0xf5:
         return true;
     case 0xf2:
         *value = tlb_address_word(&c->itlb[addr >> 8 & 3], false);
@@ -305,7 +346,11 @@ bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t v)
         return true;
     }
     switch (addr >> 24) {
-    case 0xf0: case 0xf1: case 0xf4: case 0xf5:
+    case 0xf0: case 0xf4:
+        if (c->timed)
+            cache_array_write(c, addr >> 24 == 0xf0 ? &c->instruction : &c->operand, addr, v);
+        return true;
+    case 0xf1: case 0xf5:
         return true;
     case 0xf2: {
         struct tlb_entry *e = &c->itlb[addr >> 8 & 3];
@@ -336,6 +381,14 @@ bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t v)
         if (addr == 0xff000000 && (*reg ^ v) & 0xff)
             mmu_flush(c); /* another ASID */
         *reg = v & mask;
+        if (addr == 0xff00001c && c->timed) {
+            if (v & CCR_OCI)
+                cache_invalidate(c, &c->operand);
+            if (v & CCR_ICI)
+                cache_invalidate(c, &c->instruction);
+            mmu_flush(c); /* only what is cached is remembered */
+            jit_restart(c);
+        }
         c->effects++;
         return true;
     }
@@ -352,11 +405,16 @@ void store_queue_flush(core *c, uint32_t v)
     v &= ~31u;
     if (c->mmucr & 1) {
         bool whole;
-        p = area7(utlb_translate(c, v, WRITE, &whole), &control);
+        uint32_t ptel;
+        p = area7(utlb_translate(c, v, WRITE, &whole, &ptel), &control);
     } else {
         p = (v & 0x03ffffe0) | (c->qacr[q] & 0x1c) << 24;
     }
     c->effects++;
+    if (c->timed) {
+        c->tick += TIME_WRITE_BACK;
+        c->outside = true;
+    }
     if (c->hook) {
         for (unsigned k = 0; k < 8; k++) {
             uint32_t a = p + 4 * k, word = c->sq[q][k];

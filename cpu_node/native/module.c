@@ -3,6 +3,8 @@
 #include "jit.h"
 #include "structmember.h"
 
+#include <sys/mman.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +47,8 @@ static void scatter(core *c, const uint32_t *s)
                         &c->intevt};
     set_sr(c, s[26]);
     set_fpscr(c, s[35]);
-    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr;
+    bool other_caching = c->timed && s[75] != c->ccr;
+    bool other_space = (s[69] ^ c->pteh) & 0xff || s[73] != c->mmucr || other_caching;
     memcpy(c->r, s, 64);
     memcpy(c->bank, s + 16, 32);
     for (int k = 0; k < 13; k++)
@@ -58,9 +61,12 @@ static void scatter(core *c, const uint32_t *s)
     c->ssr &= SR_MASK;
     if (other_space)
         mmu_flush(c);
+    if (other_caching)
+        jit_restart(c);
     c->ll = 0; /* another context: no MOVCO of the one before succeeds */
     c->effects++;
     c->passed_tick = -1;
+    pipeline_fresh(&c->pipe);
 }
 
 static PyObject *names; /* cosim.state.STATE_NAMES */
@@ -189,7 +195,7 @@ static PyObject *guarded_run(core *c, int64_t until, bool single)
         return PyErr_Format(PyExc_RuntimeError, "run() or step() in a callback of the same core");
     c->running = true;
     MARK(ROW_RUN);
-    run(c, until, single);
+    (c->timed ? run_timed : run)(c, until, single);
     c->running = false;
     c->left_tick = c->tick;
     return make_stop(c);
@@ -276,6 +282,7 @@ static PyObject *core_set_trap_page(PyObject *self, PyObject *args)
     c->trap_page = object != Py_None;
     c->trap_first = (uint32_t)first;
     c->trap_last = (uint32_t)last;
+    jit_reset(c); /* nothing may jump there any more */
     c->fetch_tag = NO_PAGE;
     c->effects++;
     Py_RETURN_NONE;
@@ -420,6 +427,118 @@ static PyObject *tlb_rows(struct tlb_entry *e, int n)
     return rows;
 }
 
+/* The model's state in a form that every core takes: docs/reference/timing.md. */
+static PyObject *timing_snapshot(const core *c)
+{
+    const struct pipeline *p = &c->pipe;
+    const int32_t busy[] = {p->divider, p->fe, p->ls};
+    PyObject *ready = PyList_New(TRACKED), *units = PyList_New(3);
+    for (int k = 0; k < TRACKED; k++) {
+        int32_t left = p->pending >> k & 1 ? p->ready[k] - p->now : 0;
+        PyList_SET_ITEM(ready, k, PyLong_FromLong(left > 0 ? left : 0));
+    }
+    for (int k = 0; k < 3; k++)
+        PyList_SET_ITEM(units, k, PyLong_FromLong(busy[k] > p->now ? busy[k] - p->now : 0));
+    return Py_BuildValue("{s:s,s:N,s:N,s:[II],s:L,s:y#,s:y#}", "model", "sh4a", "ready", ready, "busy", units, "fetched",
+                         p->fetched, p->fetched_bytes, "open", (long long)(p->open ? c->tick - c->unit_tick : 0),
+                         "instruction", (char *)c->instruction.way, (Py_ssize_t)sizeof c->instruction.way, "operand",
+                         (char *)c->operand.way, (Py_ssize_t)sizeof c->operand.way);
+}
+
+/* An item of the snapshot's `timing`. */
+static PyObject *timing_item(PyObject *d, const char *key)
+{
+    PyObject *item = PyDict_GetItemString(d, key);
+    if (!item)
+        PyErr_Format(PyExc_KeyError, "snapshot lacks timing.%s", key);
+    return item;
+}
+
+static bool numbers(PyObject *d, const char *key, int n, long long *out)
+{
+    PyObject *list = timing_item(d, key), *items = list ? PySequence_Fast(list, "snapshot: numbers are in lists") : NULL;
+    if (!items)
+        return false;
+    if (PySequence_Fast_GET_SIZE(items) != n)
+        PyErr_Format(PyExc_ValueError, "snapshot: %zd of timing.%s; expected %d", PySequence_Fast_GET_SIZE(items), key, n);
+    for (int k = 0; k < n && !PyErr_Occurred(); k++)
+        out[k] = PyLong_AsLongLong(PySequence_Fast_GET_ITEM(items, k));
+    Py_DECREF(items);
+    return !PyErr_Occurred();
+}
+
+static const uint32_t *tag_words(PyObject *d, const char *key)
+{
+    char *raw;
+    Py_ssize_t n;
+    PyObject *item = timing_item(d, key);
+    if (!item || PyBytes_AsStringAndSize(item, &raw, &n))
+        return NULL;
+    if (n != 16 * SETS) {
+        PyErr_Format(PyExc_ValueError, "snapshot: %zd of timing.%s; expected %d", n, key, 16 * SETS);
+        return NULL;
+    }
+    return (const uint32_t *)(const void *)raw;
+}
+
+struct timing_state {
+    long long ready[TRACKED], busy[3], fetched[2], open;
+    const uint32_t *instruction, *operand;
+};
+
+static bool read_timing(PyObject *d, struct timing_state *t)
+{
+    PyObject *item;
+    if (!PyDict_Check(d)) {
+        PyErr_Format(PyExc_ValueError, "snapshot: timing is %R; expected None or a dict", d);
+        return false;
+    }
+    if (!(item = timing_item(d, "model")))
+        return false;
+    if (!PyUnicode_Check(item) || PyUnicode_CompareWithASCIIString(item, "sh4a")) {
+        PyErr_Format(PyExc_ValueError, "snapshot: timing of model %R; expected 'sh4a'", item);
+        return false;
+    }
+    if (!(item = timing_item(d, "open")))
+        return false;
+    t->open = PyLong_AsLongLong(item);
+    return !PyErr_Occurred() && numbers(d, "ready", TRACKED, t->ready) && numbers(d, "busy", 3, t->busy) &&
+           numbers(d, "fetched", 2, t->fetched) && (t->instruction = tag_words(d, "instruction")) &&
+           (t->operand = tag_words(d, "operand"));
+}
+
+/* Another timing starts with empty caches and a fresh pipeline; the same one goes on as it is. */
+static void choose_timing(core *c, bool timed)
+{
+    if (timed == c->timed)
+        return;
+    c->timed = timed;
+    pipeline_fresh(&c->pipe);
+    cache_clear(&c->instruction);
+    cache_clear(&c->operand);
+    mmu_flush(c);   /* timed, only what is cached is remembered */
+    code_forget(c); /* generated code is that of one timing */
+    jit_restart(c);
+    c->resume = 0;
+}
+
+static void set_timing(core *c, const struct timing_state *t)
+{
+    struct pipeline *p = &c->pipe;
+    for (int k = 0; k < TRACKED; k++)
+        if ((p->ready[k] = (int32_t)t->ready[k]) > 0)
+            p->pending |= 1ull << k;
+    p->divider = (int32_t)t->busy[0];
+    p->fe = (int32_t)t->busy[1];
+    p->ls = (int32_t)t->busy[2];
+    p->fetched = (uint32_t)t->fetched[0];
+    p->fetched_bytes = (uint32_t)t->fetched[1];
+    p->open = t->open > 0;
+    c->unit_tick = c->tick - t->open;
+    cache_load_words(&c->instruction, t->instruction, 0xfffffc00 | LINE_V);
+    cache_load_words(&c->operand, t->operand, 0xfffffc00 | LINE_V | LINE_U);
+}
+
 static PyObject *core_snapshot(PyObject *self, PyObject *unused)
 {
     SELF;
@@ -428,11 +547,18 @@ static PyObject *core_snapshot(PyObject *self, PyObject *unused)
     PyObject *list = PyList_New(n);
     for (int k = 0; k < n; k++)
         PyList_SET_ITEM(list, k, PyLong_FromUnsignedLong(*x[k]));
-    return Py_BuildValue("{s:N,s:N,s:N,s:N,s:L,s:L,s:L,s:L,s:O}", "state", core_state_bytes(self, unused), "utlb",
+    PyObject *d = Py_BuildValue("{s:N,s:N,s:N,s:N,s:L,s:L,s:L,s:L,s:O}", "state", core_state_bytes(self, unused), "utlb",
                          tlb_rows(c->utlb, 64), "itlb", tlb_rows(c->itlb, 4), "extras", list, "tick",
                          (long long)c->tick, "instructions", (long long)c->instructions, "skipped",
                          (long long)c->skipped, "sleep_ticks", (long long)c->sleep_ticks, "sleeping",
                          c->sleeping ? Py_True : Py_False);
+    if (d && c->timed) {
+        PyObject *timing = timing_snapshot(c);
+        if (!timing || PyDict_SetItemString(d, "timing", timing))
+            Py_CLEAR(d);
+        Py_XDECREF(timing);
+    }
+    return d;
 }
 
 static bool set_tlb(struct tlb_entry *e, int n, PyObject *rows)
@@ -466,6 +592,11 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
         if (have != rows[k])
             return PyErr_Format(PyExc_ValueError, "snapshot: %zd rows of %s; expected %d", have, need[1 + k], rows[k]);
     }
+    PyObject *timing = PyDict_GetItemString(d, "timing");
+    struct timing_state t;
+    bool timed = timing && timing != Py_None;
+    if (timed && !read_timing(timing, &t))
+        return NULL;
     PyObject *done = core_set_state_bytes(self, v[0]);
     if (!done)
         return NULL;
@@ -485,6 +616,9 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
     c->sleep_ticks = PyLong_AsLongLong(v[7]);
     c->sleeping = PyObject_IsTrue(v[8]);
     c->attention = c->sleeping || c->irq_level > 0;
+    choose_timing(c, timed);
+    if (timed)
+        set_timing(c, &t);
     mmu_flush(c);
     if (PyErr_Occurred())
         return NULL;
@@ -517,7 +651,6 @@ static PyMethodDef methods[] = {
 };
 
 static PyMemberDef members[] = {
-    {"tick", T_LONGLONG, offsetof(core, tick), 0, "CPU clocks"},
     {"instructions", T_LONGLONG, offsetof(core, instructions), READONLY, "executed"},
     {"skipped", T_LONGLONG, offsetof(core, skipped), READONLY, "skipped by loop skipping"},
     {"leased_reads", T_LONGLONG, offsetof(core, leased_reads), READONLY, "reads served by leases"},
@@ -568,17 +701,76 @@ static int set_hook(PyObject *self, PyObject *v, void *u)
     return 0;
 }
 
+static PyObject *get_tick(PyObject *self, void *u) { (void)u; return PyLong_FromLongLong(((core *)self)->tick); }
+
+static int set_tick(PyObject *self, PyObject *v, void *u)
+{
+    SELF;
+    (void)u;
+    if (!v) {
+        PyErr_SetString(PyExc_TypeError, "tick cannot be deleted");
+        return -1;
+    }
+    int64_t tick = PyLong_AsLongLong(v);
+    if (tick == -1 && PyErr_Occurred())
+        return -1;
+    if (tick != c->tick)
+        pipeline_fresh(&c->pipe); /* another context, or time that something else took */
+    c->tick = tick;
+    return 0;
+}
+
+static PyObject *get_timing(PyObject *self, void *u)
+{
+    (void)u;
+    return PyUnicode_FromString(((core *)self)->timed ? "sh4a" : "fast");
+}
+
+static int set_timing_model(PyObject *self, PyObject *v, void *u)
+{
+    SELF;
+    (void)u;
+    bool timed = v && PyUnicode_Check(v) && !PyUnicode_CompareWithASCIIString(v, "sh4a");
+    if (!timed && !(v && PyUnicode_Check(v) && !PyUnicode_CompareWithASCIIString(v, "fast"))) {
+        PyErr_Format(PyExc_ValueError, "no timing %R: timings are \"fast\" and \"sh4a\"", v ? v : Py_None);
+        return -1;
+    }
+    if (c->running) {
+        PyErr_SetString(PyExc_RuntimeError, "timing set in a callback: set it between runs");
+        return -1;
+    }
+    choose_timing(c, timed);
+    return 0;
+}
+
 static PyObject *get_generates(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->jit != NULL); }
 
 static PyObject *get_counters(PyObject *self, void *u) { (void)u; return counters_dict(&((core *)self)->count); }
+static PyObject *get_in_pair(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->pipe.open); }
 
 static PyGetSetDef getset[] = {
+    {"tick", get_tick, set_tick, "CPU clocks", NULL},
+    {"timing", get_timing, set_timing_model, "\"fast\" or \"sh4a\"", NULL},
+    {"in_pair", get_in_pair, NULL, "stopped between the two instructions of a pair", NULL},
     {"counters", get_counters, NULL, "what its slow paths have done so far, by name", NULL},
     {"generates", get_generates, NULL, "this host has a code generator; False: all is interpreted", NULL},
     {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
     {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
+
+/* RAM, zero, at a host address whose low half is the physical one: generated code gets the tag of a cache line
+ * that way. NULL: no memory. */
+static uint8_t *make_ram(uint32_t base, size_t size)
+{
+    for (uint64_t high = 0x1000; high < 0x3000; high++) {
+        void *p = mmap((void *)(uintptr_t)(high << 32 | base), size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (p != MAP_FAILED)
+            return p;
+    }
+    return NULL;
+}
 
 static int core_init(PyObject *self, PyObject *args, PyObject *kw)
 {
@@ -597,7 +789,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
     }
     c->ram_base = (uint32_t)base;
     c->ram_size = (uint32_t)size;
-    c->ram = calloc(1, size);
+    c->ram = make_ram((uint32_t)base, size);
     c->code = calloc(size >> 12, sizeof *c->code);
     c->has_code = calloc(size >> 12, 1);
     c->seen = PyList_New(0);
@@ -609,11 +801,13 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
         PyErr_NoMemory();
         return -1;
     }
+    pipeline_fresh(&c->pipe);
     if (!jit_open(c)) { /* no room: cores that are not used any more may wait for the collector */
         PyGC_Collect();
         jit_open(c);
     }
     c->hot = HOT;
+    c->fill = TIME_LINE_FILL;
     reset(c, "power on", 0);
     c->stop = STOP_NONE;
     return 0;
@@ -650,7 +844,8 @@ static void core_dealloc(PyObject *self)
     if (c->seen)
         drop_leases(c, 0, 0xffffffff);
     PyMem_Free(c->lease);
-    free(c->ram);
+    if (c->ram)
+        munmap(c->ram, c->ram_size);
     free(c->code);
     free(c->has_code);
     free(c->breakpoints);
@@ -695,6 +890,7 @@ PyMODINIT_FUNC PyInit__native(void)
         return NULL;
     }
     decode_init();
+    timing_init();
     Py_INCREF(&core_type);
     PyModule_AddObject(m, "Core", (PyObject *)&core_type);
     return m;

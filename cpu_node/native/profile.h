@@ -26,8 +26,8 @@ static inline void mark_back(const uint8_t *was) { *doing = *was; }
 
 /* Counted always, by core. */
 #define COUNTERS(X) \
-    X(blocks) X(blocks_dropped) X(exits_cold) X(exits_horizon) X(deopts) X(deopts_bus) X(deopts_lease) \
-    X(deopts_register) X(deopts_tlb) X(deopts_code) X(slow_accesses) X(bus_reads) X(bus_writes) X(translations) \
+    X(blocks) X(blocks_dropped) X(exits_cold) X(exits_horizon) X(exits_step) X(deopts) X(deopts_bus) X(deopts_lease) \
+    X(deopts_register) X(deopts_tlb) X(deopts_code) X(deopts_cache) X(deopts_uncached) X(slow_accesses) X(bus_reads) X(bus_writes) X(translations) \
     X(tlb_exceptions) X(tlb_flushes) X(fpu_slow)
 struct counters {
 #define X(name) int64_t name;
@@ -38,7 +38,7 @@ PyObject *counters_dict(const struct counters *counters);
 
 /* The unit that generated code left to the interpreter turned out to need this; of several the last counts. */
 #define BLAME(c, name) do { \
-        if (__builtin_expect((c)->deopt_tick == (c)->unit_tick, 0)) { \
+        if (__builtin_expect((c)->deopt_tick == ((c)->timed ? (c)->start_tick : (c)->unit_tick), 0)) { \
             if ((c)->blamed) \
                 --*(c)->blamed; \
             (c)->blamed = &(c)->count.name; \

@@ -37,11 +37,12 @@ static const struct insn *fetch_slow(core *c, uint32_t pc)
     if (!calls && c->soft[FETCH].tag[pc >> 12 & (SOFT - 1)] == ((pc & ~0xfffu) | c->soft_key)) {
         c->fetch_tag = pc & ~0xfffu;
         c->fetch_base = c->code[(paddr - c->ram_base) >> 12]->insn;
+        c->fetch_page = paddr & ~0xfffu;
     }
     return i;
 }
 
-static inline const struct insn *fetch(core *c, uint32_t pc)
+static inline const struct insn *fetch_entry(core *c, uint32_t pc)
 {
     if (__builtin_expect((pc & 0xfffff001) == c->fetch_tag, 1)) {
         const struct insn *i = &c->fetch_base[(pc & 0xfff) >> 1];
@@ -49,6 +50,41 @@ static inline const struct insn *fetch(core *c, uint32_t pc)
             return i;
     }
     return fetch_slow(c, pc);
+}
+
+/* The instruction, also where generated code begins. */
+static inline const struct insn *fetch(core *c, uint32_t pc)
+{
+    const struct insn *i = fetch_entry(c, pc);
+#ifdef TIMED
+    if (i->op == OP_COMPILED)
+        i = jit_original(c, i);
+#endif
+    return i;
+}
+
+#ifdef TIMED
+/* The look-up that goes with a fetch, right after it. */
+static inline void time_fetch(core *c, uint32_t pc)
+{
+    if (__builtin_expect(!pipeline_fetched(&c->pipe, pc), 0))
+        time_fetch_slow(c, pc);
+}
+#endif
+
+/* A breakpoint that was not reported yet lies at pc, where F_MARKED says that one may. */
+static bool at_breakpoint(core *c)
+{
+    bool passed = c->passed_pc == c->pc && c->passed_tick == c->tick;
+    for (int k = 0; k < c->breakpoint_count && !passed; k++)
+        if (c->breakpoints[k] == c->pc) {
+            c->passed_pc = c->pc;
+            c->passed_tick = c->tick;
+            c->effects++; /* no loop is skipped over a breakpoint */
+            c->stop = STOP_BREAKPOINT;
+            return true;
+        }
+    return false;
 }
 
 static void save_loop_state(const core *c, uint32_t *s)
@@ -250,9 +286,40 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
 #define N i->n
 #define M i->m
 #define IMM i->imm
-#define DELAYED(to) do { target = (to); goto delayed; } while (0)
-#define BRANCH(to) do { target = (to); goto taken; } while (0)
+#ifndef TIMED
+#define COUNT (c->tick++, c->instructions++)
+#define TAKEN ((void)0)
+#define FETCH_SLOT i = fetch(c, c->pc)
+#define DELAYED_IF(condition, to) DELAYED((condition) ? (to) : c->pc + 4)
+#define CACHE_OPERATION ((void)0) /* decoded code follows stores: nothing is ever stale */
+#define FPU_EXECUTE fpu_execute
+#else
+#define FPU_EXECUTE fpu_execute_timed
+#define DELAYED_IF(condition, to) do { \
+        if (condition) \
+            DELAYED(to); \
+        target = c->pc + 4; /* not taken, also where the target is the same */ \
+        goto delayed; \
+    } while (0)
+#define CACHE_OPERATION cache_operation(c, i->op, R[N])
+/* The slot issues in the tick of its branch where it may pair with it, else after it. */
+#define FETCH_SLOT do { \
+        c->pipe.issued++; /* where it cannot be fetched */ \
+        i = fetch(c, c->pc); \
+        time_fetch(c, c->pc); \
+        struct use slot = use_of(i->op, i->n, i->m, c->fpscr); \
+        c->pipe.issued--; \
+        if (!(kept && c->pc & 31 && pipeline_pairs(&c->pipe, &use, &slot))) \
+            pipeline_issue(&c->pipe, &slot, c->pipe.issued + 1); \
+        use = slot; \
+    } while (0)
+#define COUNT (c->instructions++, pipeline_mark(&c->pipe, &use))
+#define TAKEN (c->pipe.target = c->pipe.issued + use.latency)
+#endif
+#define DELAYED(to) do { target = (to); TAKEN; goto delayed; } while (0)
+#define BRANCH(to) do { target = (to); TAKEN; goto taken; } while (0)
 
+#ifndef TIMED
 /* Where nothing but the next instruction of this page is to be looked at, go to it straight from the one before:
  * each has a jump of its own, which the host predicts better than one for all. Else by the boundary. */
 #define DISPATCH do { \
@@ -284,13 +351,17 @@ static uint32_t gbr_logic(unsigned op, uint32_t u, uint32_t v)
         goto *label[i->op]; \
     } while (0)
 #define NEXT do { \
-        c->tick++; \
-        c->instructions++; \
+        COUNT; \
         if (__builtin_expect(c->in_slot, 0)) \
             goto slot_done; \
         c->pc += 2; \
         DISPATCH; \
     } while (0)
+#else
+#define NEXT goto done
+#define DISPATCH goto ended
+#define DISPATCH_ARRIVED do { arrived = true; goto ended; } while (0)
+#endif
 
 static inline void count_arrival(core *c, const struct insn *i)
 {
@@ -307,7 +378,9 @@ void run(core *c, int64_t until, bool single)
 {
     static const void *const label[OP_COUNT + 2] = {
         [0 ... OP_COUNT + 1] = &&boundary,
+#ifndef TIMED
         [OP_COMPILED] = &&L_compiled,
+#endif
         [OP_mov] = &&L_mov, [OP_mov_i] = &&L_mov_i, [OP_mova] = &&L_mova, [OP_movw_pc] = &&L_movw_pc,
         [OP_movl_pc] = &&L_movl_pc, [OP_movb_load] = &&L_movb_load, [OP_movw_load] = &&L_movw_load,
         [OP_movl_load] = &&L_movl_load, [OP_movb_store] = &&L_movb_store, [OP_movw_store] = &&L_movw_store,
@@ -338,13 +411,24 @@ void run(core *c, int64_t until, bool single)
         c->effects++; /* set from outside: the last iteration took longer than it does */
     if (setjmp(c->trapped)) {
         c->in_slot = false;
+        c->fill = TIME_LINE_FILL; /* a MOVCA may have failed */
         if (c->stop || single)
             return;
     }
+    *doing = ROW_RUN;
     const struct insn *i;
     uint32_t target, x, y;
+#ifdef TIMED
+    struct use use, next;
+    bool kept;
+    (void)label;
     bool arrived = false;
-    *doing = ROW_RUN;
+    c->pipe.target = -1;
+    if (c->pipe.open)
+        goto second;
+#else
+    bool arrived = false;
+#endif
     goto boundary;
     for (;;) {
     ended: /* a unit */
@@ -373,32 +457,65 @@ void run(core *c, int64_t until, bool single)
         }
         c->unit_tick = c->tick;
         c->unit_pc = c->pc;
+#ifdef TIMED
+        c->start_tick = c->tick;
+        c->outside = false;
+        c->pipe.issued = c->pipe.now; /* where it cannot be fetched */
+#endif
         if (__builtin_expect((c->pc & 0xfffff001) != c->fetch_tag, 0)) {
             if (c->trap_page && c->pc >= c->trap_first && c->pc <= c->trap_last && c->sr & SR_MD) {
                 c->stop = STOP_TRAP;
                 return;
             }
+            if (c->breakpoint_count && at_breakpoint(c)) /* also where the fetch will fail, or is not kept */
+                return;
         }
+        i = fetch_entry(c, c->pc);
+        if (__builtin_expect(i->flags & F_MARKED, 0) && at_breakpoint(c))
+            return;
+#ifdef TIMED
+        if (arrived && !single && i != &c->scratch)
+            count_arrival(c, i);
+        arrived = false;
+        if (i->op == OP_COMPILED) {
+            if (!single && jit_run(c, i)) {
+                arrived = true;
+                if (c->resume)
+                    c->attention = true;
+                if (c->pipe.open)
+                    goto second;
+                goto boundary;
+            }
+            if (i->op == OP_COMPILED) /* still */
+                i = jit_original(c, i);
+        }
+        use = use_of(i->op, i->n, i->m, c->fpscr);
+    first: /* of a unit */
+        time_fetch(c, c->pc);
+        pipeline_issue(&c->pipe, &use, c->pipe.now);
+        kept = i != &c->scratch; /* of RAM, and no hook is set: it may be the first of a pair */
+        goto execute;
+    second: /* of an open pair */
+        c->start_tick = c->tick;
+        c->unit_pc = c->pc;
+        c->pipe.issued = c->pipe.now; /* where it cannot be fetched any more */
         i = fetch(c, c->pc);
-        if (__builtin_expect(i->flags & F_MARKED, 0)) {
-            bool passed = c->passed_pc == c->pc && c->passed_tick == c->tick;
-            for (int k = 0; k < c->breakpoint_count && !passed; k++)
-                if (c->breakpoints[k] == c->pc) {
-                    c->passed_pc = c->pc;
-                    c->passed_tick = c->tick;
-                    c->effects++; /* no loop is skipped over a breakpoint */
-                    c->stop = STOP_BREAKPOINT;
-                    return;
-                }
-        }
+        use = use_of(i->op, i->n, i->m, c->fpscr);
+    paired:
+        c->pipe.issued = c->pipe.now - 1;
+        time_fetch(c, c->pc);
+        kept = false; /* there is no third, nor does the slot of a branch pair with it */
+#else
         if (arrived) {
             arrived = false;
             if (!single)
                 count_arrival(c, i);
         }
+#endif
     execute:
         check_legal(c, i);
         switch (i->op) {
+#ifndef TIMED
         case OP_COMPILED: L_compiled:
             if (!c->in_slot && !single && jit_run(c, i)) {
                 arrived = true;
@@ -406,8 +523,10 @@ void run(core *c, int64_t until, bool single)
                     c->attention = true;
                 goto boundary;
             }
-            i = jit_original(c, i);
+            if (i->op == OP_COMPILED) /* still */
+                i = jit_original(c, i);
             goto execute;
+#endif
         case OP_mov: L_mov: R[N] = R[M]; NEXT;
         case OP_mov_i: L_mov_i: R[N] = (uint32_t)IMM; NEXT;
         case OP_mova: L_mova: R[0] = (c->pc & ~3u) + 4 + 4 * ((uint32_t)IMM & 255); NEXT;
@@ -452,7 +571,11 @@ void run(core *c, int64_t until, bool single)
             c->t = c->ll;
             c->ll = 0;
             break;
-        case OP_movca: store(c, R[N], 4, R[0]); break;
+        case OP_movca:
+            c->fill = 0;
+            store(c, R[N], 4, R[0]);
+            c->fill = TIME_LINE_FILL;
+            break;
         case OP_movt: L_movt: R[N] = c->t; NEXT;
         case OP_swapb: L_swapb: x = R[M]; R[N] = (x & 0xffff0000) | (x & 255) << 8 | (x >> 8 & 255); NEXT;
         case OP_swapw: L_swapw: R[N] = R[M] << 16 | R[M] >> 16; NEXT;
@@ -568,8 +691,8 @@ void run(core *c, int64_t until, bool single)
 
         case OP_bf: L_bf: if (c->t) NEXT; BRANCH(c->pc + (uint32_t)IMM);
         case OP_bt: L_bt: if (!c->t) NEXT; BRANCH(c->pc + (uint32_t)IMM);
-        case OP_bfs: L_bfs: DELAYED(c->t ? c->pc + 4 : c->pc + (uint32_t)IMM);
-        case OP_bts: L_bts: DELAYED(c->t ? c->pc + (uint32_t)IMM : c->pc + 4);
+        case OP_bfs: L_bfs: DELAYED_IF(!c->t, c->pc + (uint32_t)IMM);
+        case OP_bts: L_bts: DELAYED_IF(c->t, c->pc + (uint32_t)IMM);
         case OP_bra: L_bra: DELAYED(c->pc + (uint32_t)IMM);
         case OP_braf: L_braf: DELAYED(c->pc + 4 + R[N]);
         case OP_bsr: L_bsr: x = c->pc + 4; c->pr = x; DELAYED(c->pc + (uint32_t)IMM);
@@ -578,12 +701,12 @@ void run(core *c, int64_t until, bool single)
         case OP_jsr: L_jsr: c->pr = c->pc + 4; DELAYED(R[N]);
         case OP_rts: L_rts: DELAYED(c->pr);
         case OP_rte: /* the slot is fetched with the old SR and executed with the restored one */
-            c->tick++;
-            c->instructions++;
+            TAKEN;
+            COUNT;
             c->slot_target = c->spc;
             c->pc += 2;
             c->in_slot = true;
-            i = fetch(c, c->pc);
+            FETCH_SLOT;
             set_sr(c, c->ssr);
             c->effects++;
             goto execute;
@@ -599,8 +722,8 @@ void run(core *c, int64_t until, bool single)
         case OP_sets: c->sr |= SR_S; break;
         case OP_clrt: c->t = 0; break;
         case OP_sett: c->t = 1; break;
-        case OP_nop: case OP_synco: case OP_prefi: case OP_ocbi: case OP_ocbp: case OP_ocbwb: break;
-        case OP_icbi: break; /* decoded code follows stores: nothing is stale */
+        case OP_nop: case OP_synco: break;
+        case OP_icbi: case OP_prefi: case OP_ocbi: case OP_ocbp: case OP_ocbwb: CACHE_OPERATION; break;
         case OP_sleep:
             c->sleeping = c->attention = true;
             c->stop = STOP_SLEEP;
@@ -609,6 +732,8 @@ void run(core *c, int64_t until, bool single)
         case OP_pref:
             if ((R[N] & 0xfc000000) == 0xe0000000)
                 store_queue_flush(c, R[N]);
+            else
+                CACHE_OPERATION;
             break;
         case OP_ldc_sr: case OP_ldc_gbr: case OP_ldc_vbr: case OP_ldc_ssr: case OP_ldc_spc: case OP_ldc_sgr:
         case OP_ldc_dbr: case OP_ldc_bank: case OP_lds_mach: case OP_lds_macl: case OP_lds_pr: case OP_lds_fpul:
@@ -636,22 +761,56 @@ void run(core *c, int64_t until, bool single)
             break;
         default:
             c->effects++;
-            fpu_execute(c, i);
+            FPU_EXECUTE(c, i);
         }
-        c->tick++;
-        c->instructions++;
+#ifdef TIMED
+    done:
+#endif
+        COUNT;
         if (__builtin_expect(c->in_slot, 0))
             goto slot_done;
         c->pc += 2;
+#ifdef TIMED
+        /* The next one is its second where both lie in a line, and nothing came from outside in between. */
+        if (kept && c->pc & 31 && !(use.kind & K_BRANCH) && use.pipe != PIPE_AND && !c->outside && !c->stop) {
+            i = fetch(c, c->pc);
+            next = use_of(i->op, i->n, i->m, c->fpscr);
+            if (pipeline_pairs(&c->pipe, &use, &next)) {
+                c->tick += pipeline_advance(&c->pipe);
+                c->pipe.open = true;
+                if (__builtin_expect(i->flags & F_MARKED, 0) && at_breakpoint(c))
+                    return;
+                c->start_tick = c->tick;
+                c->unit_pc = c->pc;
+                use = next;
+                goto paired;
+            }
+            /* Else the first of the next unit, straight on where there is nothing else to look at. */
+            if (!(i->flags & F_LOOK) && !single && !c->attention) {
+                c->tick += pipeline_advance(&c->pipe);
+                if (c->tick >= c->until)
+                    goto ended;
+                c->start_tick = c->unit_tick = c->tick;
+                c->unit_pc = c->pc;
+                use = next;
+                goto first;
+            }
+        }
+    unit_done:
+        c->pipe.open = false;
+        if (use.kind & K_DRAINS || !(c->pc & 0xfff)) /* the next page */
+            c->tick += pipeline_drain(&c->pipe, 0);
+        else
+            c->tick += pipeline_advance(&c->pipe);
+#endif
         DISPATCH;
 
     delayed:
-        c->tick++;
-        c->instructions++;
+        COUNT;
         c->slot_target = target;
         c->pc += 2;
         c->in_slot = true;
-        i = fetch(c, c->pc);
+        FETCH_SLOT;
         goto execute;
 
     slot_done:
@@ -660,11 +819,16 @@ void run(core *c, int64_t until, bool single)
         goto arrive;
 
     taken:
-        c->tick++;
-        c->instructions++;
+        COUNT;
     arrive:
         x = c->pc; /* of the branch, or of its slot */
         c->pc = target;
+#ifdef TIMED
+        if (c->pipe.target < 0)
+            goto unit_done;
+        c->tick += pipeline_drain(&c->pipe, c->pipe.target);
+        c->pipe.target = -1;
+#endif
         if (x - target <= 64 && c->skip_loops && !single)
             loop_arrival(c);
         DISPATCH_ARRIVED;

@@ -351,11 +351,14 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         """The run under a timing model; between the instructions of a pair only a breakpoint stops."""
         self.stopped, self.detail, self.single = "", "", single
         while not self.stopped:
-            self.stopped = self._breakpoint() if model.open else self._boundary()
-            if self.stopped:
-                break
+            if not model.open:
+                self.stopped = self._boundary()
+                if self.stopped:
+                    break
             model.go()
-            if single and not model.open and not self.stopped:
+            if model.open:
+                self.stopped = self._breakpoint()
+            elif single and not self.stopped:
                 self.stopped = "step"
         return Stop(self.stopped, self.tick, self.pc, self.detail)
 

@@ -86,6 +86,7 @@ class Model:
         self.instruction, self.operand = ([[0] * WAYS for _ in range(SETS)] for _ in range(2))
         self.stall = 0  # of the running instruction
         self.outside = False  # it made an access outside RAM
+        self.drains = False  # it ended, and what is pending is to be waited for
         self.issued = 0  # it issued at
         self.fill = TICKS["line_fill"]  # what a store that misses costs
         self.branch: tuple[Use, int, bool] | None = None  # whose slot is due: use, issue, whether the slot may pair
@@ -287,7 +288,7 @@ class Model:
         """Execute the instruction at PC, or the delayed branch with its slot. Faults are taken."""
         core = self.core
         second, began = self.open > 0, self.p
-        self.stall, self.outside, self.branch, self.issued = 0, False, None, self.p
+        self.stall, self.outside, self.drains, self.branch, self.issued = 0, False, False, None, self.p
         try:
             word, offset = core.fetch(core.pc)
             use = use_of(word, core.fpscr & (PR | SZ))
@@ -308,7 +309,7 @@ class Model:
         assert use is not None
         self.p = self.issued + 1
         open_pair = not second and offset is not None and self._opens(use, pc, offset)
-        if use.row.name in ENDS or (core.pc ^ pc) >> 12:
+        if self.drains or (core.pc ^ pc) >> 12:
             self.drain()
         elapsed = self.p - began + self.stall
         core.tick += elapsed
@@ -345,6 +346,7 @@ class Model:
         operation()
         if use is not None:
             self.mark(use, self.issued)
+            self.drains = use.row.name in ENDS
 
     def _opens(self, use: Use, pc: int, offset: int) -> bool:
         """Whether the next instruction is the second of a pair with this one, which has ended."""
@@ -370,7 +372,7 @@ class Model:
         self.p = self.issued + 1
         if taken:
             self.p = max(self.p, t + use.latency)
-        if taken or (target ^ last) >> 12:
+        if taken or self.drains or (target ^ last) >> 12:
             self.drain()
         self.open = 0
         core.tick += self.p - began + self.stall

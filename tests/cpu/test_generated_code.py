@@ -96,7 +96,7 @@ def listing(code: bytes) -> str:
     return "\n".join(f"{LOOPS + 2 * k:08x} {word:04x} {disassemble(word, LOOPS + 2 * k)}" for k, (word,) in words)
 
 
-def compare(seed: int, programs: int) -> None:
+def compare(seed: int, programs: int, timing: str) -> None:
     rng = random.Random(seed)
     executed = generated = 0
     for number in range(programs):
@@ -112,7 +112,7 @@ def compare(seed: int, programs: int) -> None:
             ram[vector : vector + len(SKIP)] = SKIP
         place = rng.choice((LOOPS, LOOPS, LOOPS + 0xFE0 - 2 * rng.randrange(40)))
         ram[place - 0x8C000000 : place - 0x8C000000 + len(code)] = code
-        entry = random_snapshot(rng, number)
+        entry, ccr = random_snapshot(rng, number), rng.choice((0x105, 0x105, 0x105, 0x103, 0x101, 0x100, 0x005, 0x000))
         if rng.random() < 0.8:
             tame(rng, entry)
         state = bytearray(entry["state"])
@@ -125,6 +125,8 @@ def compare(seed: int, programs: int) -> None:
             core.write(BASE, bytes(ram))
             core.restore(entry)
             core.bus.log.clear()
+            core.timing = timing
+            core.set_state({"ccr": ccr})
         for _ in range(rng.randrange(1, 8)):
             until = plain.tick + rng.choice((7, 50, 400, 1500))
             stops = plain.run(until), hot.run(until)
@@ -138,12 +140,14 @@ def compare(seed: int, programs: int) -> None:
     assert generated > executed / 5, f"{generated} of {executed} instructions by generated code"
 
 
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
 @pytest.mark.parametrize("seed", range(8))
-def test_random_loops(seed: int) -> None:
-    compare(seed, 250)
+def test_random_loops(seed: int, timing: str) -> None:
+    compare(seed, 250, timing)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
 @pytest.mark.parametrize("seed", range(100, 140))
-def test_many_random_loops(seed: int) -> None:
-    compare(seed, 5000)
+def test_many_random_loops(seed: int, timing: str) -> None:
+    compare(seed, 5000, timing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -16,6 +17,12 @@ TO_PROMPT = {"prompt": True}
 def boot() -> dict[str, Any]:
     """Linux booted to its prompt beside the RTOS, as processes."""
     return run(SPUMONE, **TO_PROMPT)
+
+
+@pytest.fixture(scope="module")
+def timed() -> dict[str, Any]:
+    """The same under the timing model."""
+    return run(SPUMONE, "cpu.timing=sh4a", **TO_PROMPT)
 
 
 class TestBoot:
@@ -64,12 +71,19 @@ class TestSameDigest:
             ["run.transport=tcp"],
             ["run.leases=false", "run.placement=inproc"],
             ["cpu.skip_loops=false"],
+            ["cpu.hot=0", "run.placement=inproc"],
+            ["cpu.hot=1", "run.placement=inproc"],
+            [f"cpu.hot={random.randrange(2, 100)}", "run.placement=inproc"],
             ["run.leases=false", "cpu.skip_loops=false", "run.placement=inproc"],
         ],
         ids=" ".join,
     )
     def test_otherwise(self, boot, sets):
         self.same(boot, run(SPUMONE, *sets, **TO_PROMPT))
+
+    @pytest.mark.parametrize("hot", [0, 1, random.randrange(2, 100)])
+    def test_timed_with_and_without_generated_code(self, timed, hot):
+        self.same(timed, run(SPUMONE, "cpu.timing=sh4a", f"cpu.hot={hot}", "run.placement=inproc", **TO_PROMPT))
 
     @pytest.mark.parametrize("time", [1, 2])
     def test_beside_twice_as_many_busy_processes_as_cores(self, boot, time):

@@ -8,13 +8,16 @@ import sys
 from typing import Any
 
 import pytest
-from whole_machine import EXAMPLES, RTOS, machine, run
+from whole_machine import EXAMPLES, RTOS, SPUMONE, machine, run
 
 from cosim import TICK_HZ
+from cpu_node import make_core
 from cpu_node.machine import MachineError
 from cpu_node.timing import TICKS
 
 SH4A = ("cpu.core=python", "cpu.timing=sh4a")
+HAS_NATIVE = hasattr(make_core("native", (0x0C000000, 0x1000)), "timing")
+native = pytest.mark.skipif(not HAS_NATIVE, reason="the native core has no timing model yet")
 END = TICK_HZ // 20  # 50 ms: the RTOS has started and serves its timer
 
 
@@ -62,6 +65,19 @@ def test_breakpoints_in_pairs_change_nothing(plain: tuple[str, int]) -> None:
     figures = made.finish()
     assert seen[0] > 1000 and seen[1] > 1000
     assert (figures["digest"], figures["instructions"] + figures["skipped"]) == plain
+
+
+@native
+def test_cores_give_the_same(plain: tuple[str, int]) -> None:
+    assert digest("cpu.core=native", "cpu.timing=sh4a") == plain
+
+
+@native
+def test_leases_change_nothing_with_linux_on_spumone() -> None:
+    """Entries of interrupts by way of SPUMONE take what accept() takes, with the wait for what is pending."""
+    results = [run(SPUMONE, "cpu.timing=sh4a", f"run.leases={leases}", until="90ms") for leases in ("true", "false")]
+    assert results[0]["syncs"] == results[1]["syncs"]
+    assert results[0]["digest"] == results[1]["digest"]
 
 
 def test_processes_and_inproc_give_the_same() -> None:

@@ -1,0 +1,4 @@
+/* The FPU with accesses that are timed. */
+#define TIMED
+#define fpu_execute fpu_execute_timed
+#include "fpu.c"

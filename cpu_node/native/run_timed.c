@@ -1,0 +1,4 @@
+/* The interpreter with the timing model. */
+#define TIMED
+#define run run_timed
+#include "run.c"
