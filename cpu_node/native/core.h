@@ -152,10 +152,6 @@ typedef struct core {
     int lease_count;
     PyObject *seen; /* reads served by leases that have been replaced */
 
-    PyObject *profile, *weak; /* cpu_node.profile.Profile, which refers to this core weakly */
-    struct counters count;
-    int64_t deopt_tick, *blamed; /* at which generated code left a unit undone; the counter of its cause, if known */
-
     bool skip_loops;
     uint64_t effects; /* stores, bus accesses, exceptions: anything that makes an iteration unique */
     uint32_t loop_target;
@@ -189,6 +185,10 @@ typedef struct core {
     int64_t start_tick; /* where an instruction starts that a callback may undo: unit_tick, or its pair's middle */
     struct pipeline pipe;
     struct cache instruction, operand;
+
+    PyObject *profile, *weak; /* cpu_node.profile.Profile, which refers to this core weakly */
+    struct counters count;
+    int64_t deopt_tick, *blamed; /* at which generated code left a unit undone; the counter of its cause, if known */
 } core;
 
 /* decode.c */

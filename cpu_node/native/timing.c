@@ -110,13 +110,13 @@ static void use_way(struct cache *cache, unsigned set, int k, uint32_t word)
 int32_t cache_access(core *c, struct cache *cache, uint32_t v, uint32_t p, bool dirty, int32_t fill)
 {
     MARK(ROW_CACHES);
-    BLAME(c, deopts_cache);
     unsigned set = cache_set(v);
     int k = find(cache, set, p);
     if (k >= 0) {
         use_way(cache, set, k, cache->way[set][k] | (dirty ? LINE_U : 0));
         return 0;
     }
+    BLAME(c, deopts_cache);
     for (k = 3; k > 0 && cache->way[set][k] & LINE_V; k--)
         ;
     if (cache->way[set][k] & LINE_V)
@@ -172,7 +172,6 @@ void cache_array_write(core *c, struct cache *cache, uint32_t addr, uint32_t v)
 
 void cache_operation(core *c, unsigned op, uint32_t v)
 {
-    MARK(ROW_CACHES);
     uint32_t p, ptel;
     if (!translate_for_cache(c, v, &p, &ptel))
         return;
@@ -200,7 +199,6 @@ void cache_operation(core *c, unsigned op, uint32_t v)
 
 void time_ram(core *c, uint32_t v, uint32_t p, bool store)
 {
-    MARK(ROW_CACHES);
     BLAME(c, deopts_uncached);
     if (c->memory == UNCACHED) {
         c->tick += store ? TIME_UNCACHED_WRITE : TIME_UNCACHED_READ;
@@ -218,7 +216,6 @@ void time_ram(core *c, uint32_t v, uint32_t p, bool store)
 /* The instruction at pc was fetched, and does not lie in what was fetched before. */
 void time_fetch_slow(core *c, uint32_t pc)
 {
-    MARK(ROW_CACHES);
     bool whole = (pc & 0xfffff001) == c->fetch_tag; /* of a page of cached RAM */
     struct pipeline *p = &c->pipe;
     if (whole || (c->fetch_source == FROM_RAM && c->memory != UNCACHED)) {
