@@ -29,6 +29,7 @@ class Row(IntEnum):
     WAITING = 10
     MACHINE = 11
     LAUNCHER = 12
+    STANDING = 13  # never said: what the sampler finds where the thread does not get on
 
 
 NOW = bytearray(1)  # a Row; only ever written in place: the sampler reads this memory

@@ -483,9 +483,7 @@ class Gdb:
 
     def _accessed(self, kind: str, paddr: int, size: int, value: int) -> None:
         """The core is about to access memory. The unit is executed; then the machine stops."""
-        if kind == "fetch":
-            self.machine.fetched()
-        elif not self.hit:
+        if kind != "fetch" and not self.hit:
             self._compare(kind, paddr, size)
 
     def _compare(self, kind: str, paddr: int, size: int) -> None:

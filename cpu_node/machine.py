@@ -66,10 +66,6 @@ def timing_state(core: Any) -> bytes:
     return repr(sorted(core.snapshot()["timing"].items())).encode() if timing_of(core) != "fast" else b""
 
 
-class AtBreakpoint(Exception):
-    """Leaves the core at the start of the unit that it was about to execute."""
-
-
 class Machine:
     """One core, its targets, and the hypervisor where there is one."""
 
@@ -114,7 +110,6 @@ class Machine:
         self.matched = -1
         self.debugger: Any = None  # cpu_node.gdb.Gdb, or what has its stand, stepping and ran
         self.debugged: set[int] = set()  # its breakpoints
-        self.breakpoints: frozenset[int] = frozenset()  # of observers too
         self.observed = (-1, -1)  # pc and tick of the last breakpoint that observers have heard of
         core.bus = self
 
@@ -478,10 +473,7 @@ class Machine:
         single = self.debugger is not None and self.debugger.stepping() and not core.sleeping and core.tick < until
         began, ran = time.monotonic(), core.instructions
         doing(Row.INTERPRETER)  # or what a core says itself
-        try:
-            stop: Stop = core.step() if single else core.run(until)
-        except AtBreakpoint:
-            stop = Stop("breakpoint", core.tick, core.state()["pc"])
+        stop: Stop = core.step() if single else core.run(until)
         doing(Row.MACHINE)
         self._pace(core.instructions - ran, time.monotonic() - began)
         if stop.reason == "breakpoint" and getattr(core, "in_pair", False):
@@ -578,8 +570,8 @@ class Machine:
         self._set_breakpoints()
 
     def _set_breakpoints(self) -> None:
-        self.breakpoints = frozenset((*(o.pc for o in [*self.latency, *self.deadlines]), *self.debugged))
-        self.core.set_breakpoints(self.breakpoints)
+        observed = (o.pc for o in [*self.latency, *self.deadlines])
+        self.core.set_breakpoints(frozenset((*observed, *self.debugged)))
 
     # For a debugger, at a unit boundary ------------------------------------------------------------------------
 
@@ -590,12 +582,6 @@ class Machine:
         if hook != self.core.hook:
             self.core.hook = hook
             self.slice_ticks = FIRST_SLICE
-
-    def fetched(self) -> None:
-        """To be called by the hook at each fetch: the native core sees no breakpoints while it has a hook."""
-        pc = self.core.unit_pc
-        if pc in self.breakpoints and (pc, self.core.unit_tick) != self.observed:
-            raise AtBreakpoint
 
     def vcpu_states(self) -> list[tuple[str, dict[str, int], bool]]:
         """(name, registers, whether it sleeps or waits) of each vCPU, the highest priority first."""

@@ -6,8 +6,8 @@
     print(core.profile.read()["rows"])
 
 Code says what it is doing (cosim/activity.py); a thread of the native extension looks once a millisecond of wall time
-and counts (native/profile.c). Time in which a target is waited for is in it, and time that the host gave to others,
-which goes to what they interrupted. No result of a run depends on it.
+and counts (native/profile.c). Time in which a target is waited for is in it, and time in which the thread stood because
+the host ran something else: a row each. No result of a run depends on it.
 """
 
 from __future__ import annotations

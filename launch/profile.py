@@ -22,6 +22,7 @@ NAMES = {
     "waiting": "waiting for targets",
     "machine": "lines, interrupts, traps",
     "launcher": "launcher",
+    "standing": "standing still: the host ran something else",
 }
 """What a row of the JSON object's profile is called here."""
 

@@ -1,5 +1,8 @@
 /* The sampler: a thread that looks once a millisecond at what the process is doing, and counts.
  *
+ * Where the profiled thread has got next to no CPU time since the last look, and says not that it waits, the host ran
+ * something else, or it sleeps where nobody thought it would: ROW_STANDING.
+ *
  * A thread and no signal: a signal every millisecond would end each wait of ZeroMQ early, whose time-outs would then
  * never come. The thread knows nothing of Python and holds no lock. */
 #define PY_SSIZE_T_CLEAN
@@ -11,6 +14,7 @@
 #include <time.h>
 
 #define SHORTEST 500000 /* ns between two looks; */
+#define LITTLE 20       /* a part of so many: next to nothing */
 #define SPREAD 1000000  /* and as much more by chance, so that nothing periodic is met always or never */
 
 static uint8_t nothing;
@@ -19,16 +23,30 @@ volatile uint8_t *doing = &nothing;
 static volatile uint64_t seen[ROWS];
 static volatile bool sampling;
 static pthread_t sampler;
+static clockid_t profiled; /* CPU time of the thread that began the profile */
+
+static int64_t now(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
 
 static void *look(void *unused)
 {
     uint32_t chance = 1;
+    int64_t wall = now(CLOCK_MONOTONIC), cpu = now(profiled);
     (void)unused;
     while (sampling) {
         chance = chance * 1664525 + 1013904223;
         struct timespec pause = {0, SHORTEST + (long)((uint64_t)chance * SPREAD >> 32)};
         nanosleep(&pause, NULL);
         uint8_t row = *doing;
+        int64_t wall_before = wall, cpu_before = cpu;
+        wall = now(CLOCK_MONOTONIC);
+        cpu = now(profiled);
+        if (row != ROW_WAITING && (cpu - cpu_before) * LITTLE < wall - wall_before)
+            row = ROW_STANDING;
         seen[row < ROWS ? row : ROW_OTHER]++;
     }
     return NULL;
@@ -41,6 +59,7 @@ static PyObject *profile_sample(PyObject *self, PyObject *on)
     if (wanted < 0)
         return NULL;
     if (wanted && !sampling) {
+        pthread_getcpuclockid(pthread_self(), &profiled);
         sigset_t all, before; /* the process's signals are the main thread's */
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -9,7 +9,8 @@
 /* cosim.activity.Row */
 enum activity {
     ROW_OTHER, ROW_INTERPRETER, ROW_TIMED_INTERPRETER, ROW_GENERATED, ROW_TRANSLATING, ROW_MEMORY, ROW_TLB, ROW_FPU,
-    ROW_CACHES, ROW_BUS, ROW_WAITING, ROW_MACHINE, ROW_LAUNCHER, ROWS
+    ROW_CACHES, ROW_BUS, ROW_WAITING, ROW_MACHINE, ROW_LAUNCHER,
+    ROW_STANDING, ROWS
 };
 #ifdef TIMED
 #define ROW_RUN ROW_TIMED_INTERPRETER
@@ -27,8 +28,8 @@ static inline void mark_back(const uint8_t *was) { *doing = *was; }
 /* Counted always, by core. */
 #define COUNTERS(X) \
     X(blocks) X(blocks_dropped) X(exits_cold) X(exits_horizon) X(exits_step) X(deopts) X(deopts_bus) X(deopts_lease) \
-    X(deopts_register) X(deopts_tlb) X(deopts_code) X(deopts_cache) X(deopts_uncached) X(slow_accesses) X(bus_reads) X(bus_writes) X(translations) \
-    X(tlb_exceptions) X(tlb_flushes) X(fpu_slow)
+    X(deopts_register) X(deopts_tlb) X(deopts_code) X(deopts_cache) X(deopts_uncached) X(slow_accesses) \
+    X(bus_reads) X(bus_writes) X(translations) X(tlb_exceptions) X(tlb_flushes) X(fpu_slow)
 struct counters {
 #define X(name) int64_t name;
     COUNTERS(X)

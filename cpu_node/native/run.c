@@ -482,8 +482,11 @@ void run(core *c, int64_t until, bool single)
                 arrived = true;
                 if (c->resume)
                     c->attention = true;
-                if (c->pipe.open)
+                if (c->pipe.open) {
+                    if (c->breakpoint_count && at_breakpoint(c))
+                        return;
                     goto second;
+                }
                 goto boundary;
             }
             if (i->op == OP_COMPILED) /* still */

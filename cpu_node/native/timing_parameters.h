@@ -10,7 +10,7 @@ enum {
     TIME_REGISTER = 4,
     TIME_EXCEPTION_ENTRY = 13,
     TIME_TLB_ENTRY = 13,
-    TIME_INTERRUPT_ENTRY = 53,
+    TIME_INTERRUPT_ENTRY = 39,
 };
 /* By FPSCR.PR and latency class (LAT_), ticks. */
 static const uint8_t time_latency[2][20] = {

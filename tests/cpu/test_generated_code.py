@@ -11,6 +11,7 @@ import random
 import struct
 from typing import Any
 
+import psutil
 import pytest
 from test_cores_agree import BASE, SIZE, SKIP, Bus, differences, random_snapshot
 
@@ -151,3 +152,23 @@ def test_random_loops(seed: int, timing: str) -> None:
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_many_random_loops(seed: int, timing: str) -> None:
     compare(seed, 5000, timing)
+
+
+def test_code_memory_is_bounded() -> None:
+    """More loops than there is room for blocks, three times over: the same result, and no growth after the first."""
+    base, size, loops = 0x0C000000, 0x200000, 100_000
+    loop = struct.pack("<4H", 0xEE02, 0x311C, 0x4E10, 0x8BFC)  # mov #2,r14; add r1,r1; dt r14; bf back
+    again = struct.pack("<2H", 0x422B, 0x0009)  # jmp @r2; nop
+    states, sizes = [], []
+    for hot in (0, 1):
+        core = make_core("native", (base, size))
+        core.hot = hot
+        core.write(base, loop * loops + again)
+        core.set_state({"sr": 0x40000000, "pc": 0x8C000000, "r1": 3, "r2": 0x8C000000})
+        for k in range(1, 4):
+            core.run(k * 10_000_000)
+            sizes.append(psutil.Process().memory_info().rss)
+        states.append((core.state(), core.tick, core.instructions))
+    assert states[0] == states[1]
+    assert core.generated > core.instructions // 10
+    assert sizes[5] - sizes[3] < 1 << 20

@@ -2,8 +2,8 @@
 
 Programs of random words as in test_cores_agree.py, with caches on, cached pages, and addresses of the cache arrays and
 of CCR in registers; where a stretch differs it is run again by single units to name the first one. And random loops
-as in test_generated_code.py, with all that may happen to a run: slices, single units, breakpoints in pairs, a move to the
-other core, interrupts, leases, hooks, bus callbacks that fail.
+as in test_generated_code.py, with all that may happen to a run: slices, single units, breakpoints in pairs, moves to
+the other core, interrupts, leases, hooks, bus callbacks that fail.
 """
 
 from __future__ import annotations
@@ -200,8 +200,6 @@ def compare_loops(seed: int, programs: int) -> None:
                     core.write(BASE, memory)
                     core.restore(snapshot)
                     core.bus.log = log
-                    if core.in_pair:  # TEMPORARY
-                        core.set_breakpoints([])
             elif outside and what < 0.6:
                 used = rng.choice((None, hook))
                 for core in (a, b):
