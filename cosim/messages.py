@@ -110,7 +110,7 @@ class Paused(Body):
 class Command(Body):
     """Launcher to CPU node; while it runs, taken at its next boundary. Answered by Reply."""
 
-    what: str  # input | type | arm | observe | report | state | samples | syncs | journal | finish
+    what: str  # input | type | arm | observe | report | state | samples | syncs | journal | profile | finish
     target: str
     data: dict  # type: ignore[type-arg]
 

@@ -9,6 +9,7 @@ from typing import Any
 import zmq
 
 from cosim import wire
+from cosim.activity import Row, doing
 from cosim.clock import Promise
 from cosim.messages import Answer, Body, Write, Writes
 
@@ -38,10 +39,12 @@ class Target:
         """Ask and wait for the answer, which is that of the posted writes before it too."""
         kind = type(body).__name__
         self.round_trips[kind] = self.round_trips.get(kind, 0) + 1
+        was = doing(Row.BUS)
         self.flush()
         began = time.perf_counter()
         answer = self._call(t, body)
         self.waited += time.perf_counter() - began
+        doing(was)
         return answer
 
     def post(self, t: int, write: Write) -> None:
@@ -53,15 +56,19 @@ class Target:
 
     def send(self, t: int, body: Body) -> None:
         """Send without waiting, after the posted writes; the protocol has no answer to it."""
+        was = doing(Row.BUS)
         self.flush()
         self._send(t, body)
+        doing(was)
 
     def collect(self) -> tuple[int, Answer] | None:
         """Tick and answer of the last posted write, after all of them are in; None if none is out."""
+        was = doing(Row.BUS)
         self.flush()
         began = time.perf_counter()
         got = self._collect()
         self.waited += time.perf_counter() - began
+        doing(was)
         if got is not None and not isinstance(got[1], Answer):
             raise TargetError(f"{self.name} at tick {got[0]}: {type(got[1]).__name__} to a write; expected Answer")
         return got
@@ -69,9 +76,11 @@ class Target:
     def flush(self) -> None:
         """Send the posted writes that are kept back."""
         if self.buffer:
+            was = doing(Row.BUS)
             t, entries = self.buffer[-1][0], self.buffer
             self.buffer = []
             self._post(t, Writes(entries))
+            doing(was)
 
     def _call(self, t: int, body: Body) -> Any:
         raise NotImplementedError
@@ -143,7 +152,10 @@ class Remote(Target):
     def _receive(self, seq: int, t: int, what: str) -> Any:
         earlier: Body | None = None  # answers to posted writes that this one supersedes
         while True:
-            if not self.socket.poll(50):
+            was = doing(Row.WAITING)
+            ready = self.socket.poll(50)
+            doing(was)
+            if not ready:
                 self.waiting()
                 continue
             try:

@@ -14,6 +14,9 @@ def make_core(kind: str = "native", ram: tuple[int, int] = (0x08000000, 0x080000
 
     Raises CoreError for an unknown kind or a native core that is not built.
     """
+    from cpu_node.profile import Profile
+
+    core: Any
     if kind == "native":
         try:
             from cpu_node._native import Core as Native
@@ -22,9 +25,12 @@ def make_core(kind: str = "native", ram: tuple[int, int] = (0x08000000, 0x080000
                 f"the native core is not built ({error}): run `pip install -e .` in the project, "
                 'or choose core = "python"'
             ) from None
-        return Native(*ram)
-    if kind == "python":
+        core = Native(*ram)
+    elif kind == "python":
         from cpu_node.python_core import Core as Reference
 
-        return Reference(*ram)
-    raise CoreError(f'no core {kind!r}: cores are "native" and "python"')
+        core = Reference(*ram)
+    else:
+        raise CoreError(f'no core {kind!r}: cores are "native" and "python"')
+    core.profile = Profile(core)
+    return core

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cosim import NEVER
+from cosim.activity import Row, doing
 from cosim.clock import ClockError, grid_after, horizon
 from cosim.messages import (
     Advance,
@@ -139,12 +140,16 @@ class Machine:
         target = self._target(address)
         if target is None:
             return 0
+        was = doing(Row.BUS)
         answer = self._ask(target, tick, Read(address, size, self._seen(target)))
+        doing(was)
         return answer.value
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:
         """MMIO write of size bytes at the unit's start tick."""
+        was = doing(Row.BUS)
         self._write(tick, self.core.unit_pc, address, size, value)
+        doing(was)
 
     def _write(self, tick: int, pc: int, address: int, size: int, value: int) -> None:
         target = self._target(address)
@@ -415,10 +420,13 @@ class Machine:
     def go(self, until: int, armed: bool = False) -> tuple[str, str]:
         """Run to tick ``until``, or to the grid tick after an armed match. Returns (reason, detail)."""
         core, still = self.core, -1  # tick since which nothing will wake the CPU
+        doing(Row.MACHINE)
         while True:
             self.settle(core.tick)
             if time.monotonic() - self.looked > SLICE or core.tick >= self.next_look:
+                doing(Row.LAUNCHER)
                 self.look()
+                doing(Row.MACHINE)
                 self.looked = time.monotonic()
                 self.next_look = grid_after(core.tick + 1, self.quantum) if self.quantum else NEVER
             if self.debugger is not None:
@@ -464,7 +472,9 @@ class Machine:
         core: Any = self.core
         single = self.debugger is not None and self.debugger.stepping() and not core.sleeping and core.tick < until
         began, ran = time.monotonic(), core.instructions
+        doing(Row.INTERPRETER)  # or what a core says itself
         stop: Stop = core.step() if single else core.run(until)
+        doing(Row.MACHINE)
         self._pace(core.instructions - ran, time.monotonic() - began)
         if stop.reason == "breakpoint" and getattr(core, "in_pair", False):
             # The rest of the unit belongs to the tick at which it began: no target may be heard before.

@@ -27,6 +27,7 @@ from cosim.topology import TopologyError, ticks
 from cpu_node import CoreError, make_core
 from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import Machine, MachineError
+from cpu_node.profile import Profile
 
 LOST = 1.0  # seconds from a broken connection to the end
 
@@ -52,6 +53,7 @@ class CpuNode:
         self.hosts: list[tuple[Inproc, Host]] = []
         self.machine: Any = None
         self.gdb: Gdb | None = None
+        self.profile: Profile | None = None  # of all the time between Go and Paused
         self.monitors: dict[str, Any] = {}  # target -> monitor of its socket
         self.lost: dict[str, float] = {}  # target -> wall time at which its connection broke
 
@@ -89,7 +91,11 @@ class CpuNode:
             self._start(body, context)
             self._paused("started", "")
         elif isinstance(body, Go):
+            if self.profile is not None:
+                self.profile.start()
             reason, detail = self.machine.go(body.until, body.armed)
+            if self.profile is not None:
+                self.profile.stop()
             if self.gdb is not None:
                 self.gdb.say(f"tick {self._tick()}: {detail or reason}")
             self._paused(reason, detail)
@@ -218,8 +224,13 @@ class CpuNode:
             answer = {"syncs": machine.syncs[data["from"] :][:10_000]}
         elif command.what == "journal":
             answer = {"journal": machine.journal[data["from"] :][:10_000]}
+        elif command.what == "profile":
+            self.profile = getattr(machine.core, "profile", None) or Profile(machine.core)
         elif command.what == "finish":
             answer = machine.finish()
+            if self.profile is not None:
+                answer["profile"] = {**self.profile.read(), "waited_s": sum(answer["waited"].values())}
+                answer["profile"]["counters"]["round_trips"] = answer["round_trips"]
         else:
             raise TargetError(f"no command {command.what!r}")
         self._console()

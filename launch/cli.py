@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--until", metavar="TIME", help="end at this virtual time, e.g. 2s, 10ms, or ticks")
     run.add_argument("--until-line", metavar="PORT:REGEX", help="end when a serial port has sent a line that matches")
     run.add_argument("--record", type=Path, metavar="DIR", help="keep consoles, journal, digests and result there")
+    run.add_argument("--profile", action="store_true", help="show where host time went in the CPU node")
     run.add_argument("--plain", action="store_true", help="no live screen, also on a terminal")
     _share(run, sets)
 

@@ -12,6 +12,7 @@ from typing import Any
 from cosim import NEVER, TICK_HZ
 from cosim.image import ImageError, load_elf
 from cosim.topology import Topology, TopologyError, load, ticks
+from launch import profile
 from launch.monitor import make_monitor
 from launch.record import Record, check_json, write_json
 from launch.session import Session
@@ -28,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
     with Record(args.record, list(topology.ports())) as record:
         result = _run(args, topology, until, armed, record)
     write_json(args.json, result)
+    if args.profile:
+        profile.show(result["profile"])
     for line in result["reports"]:
         print(f"cosim: {line}", file=sys.stderr)
     how = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}[result["reason"]]
@@ -49,6 +52,8 @@ def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[
         session.start()
         started = time.monotonic()
         observe(session)
+        if args.profile:
+            session.command("profile")
         if armed:
             session.arm(*armed)
         paused = session.go(until, bool(armed))
@@ -60,6 +65,8 @@ def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[
         figures = session.finish()
         result = report(session, figures, code)
         result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason, detail=detail)
+        if args.profile:
+            result["profile"] = figures["profile"]
         result["ports"] = {port: str(path) for port, path in record.paths.items()}
         if args.record:
             record.write("syncs.json", syncs)

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profile.h"
 #include "timing.h"
 
 #define NEVER ((int64_t)1 << 62)
@@ -184,6 +185,10 @@ typedef struct core {
     int64_t start_tick; /* where an instruction starts that a callback may undo: unit_tick, or its pair's middle */
     struct pipeline pipe;
     struct cache instruction, operand;
+
+    PyObject *profile, *weak; /* cpu_node.profile.Profile, which refers to this core weakly */
+    struct counters count;
+    int64_t deopt_tick, *blamed; /* at which generated code left a unit undone; the counter of its cause, if known */
 } core;
 
 /* decode.c */

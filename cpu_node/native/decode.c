@@ -86,6 +86,7 @@ void code_invalidate(core *c, uint32_t paddr, uint32_t bytes)
         struct code_page *p = c->code[line / 128];
         if (!p || !p->line[line % 128])
             continue;
+        BLAME(c, deopts_code);
         jit_kill_line(c, line / 128, line % 128);
         for (unsigned k = 0; k < 16; k++)
             p->insn[line % 128 * 16 + k].op = NOT_DECODED;

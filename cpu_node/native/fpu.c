@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define SLOWLY MARK(ROW_FPU); c->count.fpu_slow++
+
 typedef unsigned __int128 u128;
 enum { I = 1, U = 2, O = 4, Z = 8, V = 16 };
 
@@ -225,6 +227,7 @@ static u128 isqrt(u128 v)
 
 static uint64_t sqrt_number(core *c, const struct format *f, struct number a, unsigned *cause)
 {
+    SLOWLY;
     if (a.kind >= QUIET)
         return a.kind == SIGNALLING ? invalid(f, cause) : f->nan;
     if (a.kind == ZERO)
@@ -243,6 +246,7 @@ static uint64_t sqrt_number(core *c, const struct format *f, struct number a, un
 /* 1/sqrt(x), rounded once: floor(sqrt(2^126 / m')) with a sticky bit. */
 static uint64_t reciprocal_sqrt(core *c, struct number a, unsigned *cause)
 {
+    SLOWLY;
     const struct format *f = &single;
     if (a.kind >= QUIET)
         return a.kind == SIGNALLING ? invalid(f, cause) : f->nan;
@@ -357,6 +361,7 @@ static void set_double(core *c, unsigned n, uint64_t v)
 
 static void arithmetic(core *c, const struct insn *i)
 {
+    SLOWLY;
     bool wide = c->fpscr & FPSCR_PR;
     const struct format *f = wide ? &dbl : &single;
     unsigned n = i->n, m = i->m, cause = 0;
@@ -399,6 +404,7 @@ static int order(struct number a, struct number b) /* -1 0 1; both not NaN */
 
 static void compare(core *c, const struct insn *i)
 {
+    SLOWLY;
     bool wide = c->fpscr & FPSCR_PR, greater = i->op == OP_fcmpgt;
     const struct format *f = wide ? &dbl : &single;
     unsigned cause = 0;
@@ -420,6 +426,7 @@ static void compare(core *c, const struct insn *i)
 
 static void truncate_to_int(core *c, const struct insn *i)
 {
+    SLOWLY;
     bool wide = c->fpscr & FPSCR_PR;
     if (wide && i->n & 1)
         illegal(c);
@@ -445,6 +452,7 @@ static void truncate_to_int(core *c, const struct insn *i)
 
 static void convert(core *c, const struct insn *i)
 {
+    SLOWLY;
     unsigned cause = 0;
     uint64_t r;
     if (i->op == OP_float) {
@@ -480,6 +488,7 @@ static void convert(core *c, const struct insn *i)
 
 static void fused(core *c, const struct insn *i)
 {
+    SLOWLY;
     unsigned cause = 0;
     struct number a = unpack(c, &single, c->fr[0]), b = unpack(c, &single, c->fr[i->m]);
     struct number d = unpack(c, &single, c->fr[i->n]), p = {0};
@@ -500,6 +509,7 @@ static void fused(core *c, const struct insn *i)
 
 static void vector(core *c, const struct insn *i)
 {
+    SLOWLY;
     unsigned cause = 0, n = i->n & 12;
     if (c->fpscr & FPSCR_PR)
         illegal(c);
@@ -615,6 +625,7 @@ void fpu_execute(core *c, const struct insn *i)
         c->fr[i->n] = (uint32_t)r;
         return;
     case OP_fsca: {
+        SLOWLY;
         if (c->fpscr & FPSCR_PR)
             illegal(c);
         uint32_t s = fixed_to_single(c, sine(c->fpul), &cause), k = fixed_to_single(c, sine(c->fpul + 0x4000), &cause);
@@ -731,6 +742,7 @@ void fpu_quick(core *c, const struct insn *i)
 /* The cause field as the last operation of generated code left it: its operands were noted, its flags are known. */
 void fp_settle(core *c)
 {
+    MARK(ROW_FPU);
     struct insn i;
     unsigned cause = 0;
     bool wide = c->fp_op >> 16;

@@ -133,6 +133,7 @@ static void remember(core *c, uint32_t vaddr, uint64_t *table, uint8_t *host_pag
 
 static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
 {
+    MARK(ROW_MEMORY);
     uint32_t p, ptel;
     bool whole;
     if (vaddr & (size - 1) || !translate_access(c, vaddr, (enum access)kind, &p, &whole, &ptel) || !whole)
@@ -148,6 +149,7 @@ static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
 
 static uint32_t store_slowly(core *c, uint32_t vaddr, uint32_t value, unsigned size)
 {
+    MARK(ROW_MEMORY);
     uint32_t p, ptel;
     bool whole;
     if (vaddr & (size - 1) || !translate_access(c, vaddr, WRITE, &p, &whole, &ptel))
@@ -1493,6 +1495,7 @@ static void emit_cold(struct tr *t)
 
 void jit_compile(core *c, struct insn *i, uint32_t pc)
 {
+    MARK(ROW_TRANSLATING);
     struct jit *j = c->jit;
     if (!j)
         return;
@@ -1586,6 +1589,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
     reach(jmp(&t->p), j->leave);
     j->code = t->p;
     j->block_count++;
+    c->count.blocks++;
     if (i->op == OP_COMPILED) {
         b->original = j->blocks[i->imm].original;
         b->next_here = i->imm;
@@ -1646,6 +1650,7 @@ static bool is_fresh(const struct pipeline *p)
  * is the tick that a budget of 0 means. */
 static void stand(core *c, int64_t end)
 {
+    MARK(ROW_TRANSLATING);
     static _Thread_local struct tr space;
     struct tr *t = &space;
     struct block *b = &c->jit->blocks[c->left_block];
@@ -1660,6 +1665,22 @@ static void stand(core *c, int64_t end)
     if (c->pipe.open) {
         const struct step *first = &t->step[k - 1];
         c->unit_tick = first->keeps ? end - (c->unit_budget + t->cost - first->at) : c->tick - (c->pipe.now - first->at);
+    }
+}
+
+/* Why generated code was left: block k comes next, none where negative. */
+static void count_exit(core *c, int k)
+{
+    if (c->hold) {
+        c->count.deopts++;
+        c->deopt_tick = c->tick;
+        c->blamed = NULL;
+    } else if (k < 0) {
+        c->count.exits_cold++;
+    } else if (c->until - c->tick < c->jit->blocks[k].cost) {
+        c->count.exits_horizon++;
+    } else {
+        c->count.exits_step++;
     }
 }
 
@@ -1679,6 +1700,7 @@ bool jit_run(core *c, const struct insn *i)
         return false;
     uint64_t (*enter)(core *, const uint8_t *, int32_t);
     memcpy(&enter, &j->enter, sizeof enter);
+    MARK(ROW_GENERATED);
     unsigned host = _mm_getcsr();
     c->effects++;
     for (;;) {
@@ -1724,11 +1746,14 @@ bool jit_run(core *c, const struct insn *i)
         }
     }
     _mm_setcsr(host);
+    count_exit(c, k);
     return true;
 }
 
 static void kill(core *c, int index)
 {
+    MARK(ROW_TRANSLATING);
+    c->count.blocks_dropped++;
     struct jit *j = c->jit;
     struct block *b = &j->blocks[index];
     uint8_t *p = b->code;

@@ -9,6 +9,7 @@ bool ask_hook(core *c, const char *kind, uint32_t paddr, unsigned size, uint32_t
     if (!c->hook)
         return false;
     c->effects++; /* no iteration is skipped: the hook sees each access */
+    MARK(ROW_BUS);
     PyObject *got = PyObject_CallFunction(c->hook, "sIII", kind, paddr, size, *value);
     if (!got)
         bus_error(c);
@@ -53,6 +54,7 @@ static bool leased(core *c, uint32_t paddr, unsigned size, uint32_t *value)
         l->seen_tick = t;
         l->count++;
         c->leased_reads++;
+        BLAME(c, deopts_lease);
         if (end < c->loop_limit)
             c->loop_limit = end;
         return true;
@@ -65,6 +67,9 @@ uint32_t bus_read(core *c, uint32_t paddr, unsigned size)
     uint32_t value = 0;
     if (leased(c, paddr, size, &value))
         return value;
+    MARK(ROW_BUS);
+    BLAME(c, deopts_bus);
+    c->count.bus_reads++;
     c->effects++;
     if (!c->bus || c->bus == Py_None)
         return 0;
@@ -80,6 +85,9 @@ uint32_t bus_read(core *c, uint32_t paddr, unsigned size)
 
 void bus_write(core *c, uint32_t paddr, unsigned size, uint32_t value)
 {
+    MARK(ROW_BUS);
+    BLAME(c, deopts_bus);
+    c->count.bus_writes++;
     c->effects++;
     if (!c->bus || c->bus == Py_None)
         return;
@@ -96,6 +104,8 @@ uint32_t load_slow(core *c, uint32_t v, unsigned size)
     uint32_t value = 0;
     if (v & (size - 1))
         raise_address(c, v, READ);
+    MARK(ROW_MEMORY);
+    c->count.slow_accesses++;
     uint32_t p = translate(c, v, READ, &control);
     if (ask_hook(c, "read", p, size, &value))
         return truncate_to(value, size);
@@ -118,6 +128,8 @@ void store_slow(core *c, uint32_t v, unsigned size, uint32_t value)
     bool control;
     if (v & (size - 1))
         raise_address(c, v, WRITE);
+    MARK(ROW_MEMORY);
+    c->count.slow_accesses++;
     uint32_t p = translate(c, v, WRITE, &control);
     value = truncate_to(value, size);
     if (ask_hook(c, "write", p, size, &value))

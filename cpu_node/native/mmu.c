@@ -7,6 +7,8 @@
 
 void mmu_flush(core *c)
 {
+    MARK(ROW_TLB);
+    c->count.tlb_flushes++;
     for (int k = 0; k < 3; k++)
         memset(c->soft[k].tag, 0, sizeof c->soft[k].tag);
     c->fetch_tag = NO_PAGE;
@@ -49,6 +51,8 @@ static int search(const core *c, uint32_t vaddr, int *near)
 
 static void __attribute__((noreturn)) tlb_exception(core *c, uint32_t vaddr, uint32_t expevt, uint32_t offset)
 {
+    BLAME(c, deopts_tlb);
+    c->count.tlb_exceptions++;
     c->tea = vaddr;
     c->pteh = (c->pteh & 0x3ff) | (vaddr & 0xfffffc00);
     raise_exception(c, expevt, offset);
@@ -124,6 +128,8 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
     uint32_t p, ptel = 0;
     bool whole = true;
     *control = false;
+    MARK(ROW_TLB);
+    c->count.translations++;
     if (v >= 0x80000000 && !(c->sr & SR_MD)) {
         if ((v & 0xfc000000) == 0xe0000000 && kind != FETCH && !(c->mmucr & 0x200)) {
             *control = true;
@@ -207,6 +213,7 @@ static void forget_pages(core *c, const struct tlb_entry *e)
 
 void ldtlb(core *c)
 {
+    MARK(ROW_TLB);
     unsigned urc = c->mmucr >> 10 & 63, urb = c->mmucr >> 18 & 63;
     forget_pages(c, &c->utlb[urc]);
     c->utlb[urc].vpn = c->pteh & 0xfffffcff;
@@ -290,6 +297,7 @@ static uint32_t *own_register(core *c, uint32_t addr, uint32_t *mask)
 /* The core's own part of P4. False: not mine, ask the bus. */
 bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value)
 {
+    BLAME(c, deopts_register);
     uint32_t mask, *reg;
     (void)size;
     *value = 0;
@@ -331,6 +339,7 @@ bool internal_read(core *c, uint32_t addr, unsigned size, uint32_t *value)
 
 bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t v)
 {
+    BLAME(c, deopts_register);
     uint32_t mask, *reg;
     (void)size;
     if (addr < 0xe4000000) {
@@ -390,6 +399,7 @@ bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t v)
 /* PREF of a store queue address: 32 bytes to memory or to a device. */
 void store_queue_flush(core *c, uint32_t v)
 {
+    BLAME(c, deopts_register);
     unsigned q = v >> 5 & 1;
     uint32_t p;
     bool control = false;

@@ -194,6 +194,7 @@ static PyObject *guarded_run(core *c, int64_t until, bool single)
     if (c->running)
         return PyErr_Format(PyExc_RuntimeError, "run() or step() in a callback of the same core");
     c->running = true;
+    MARK(ROW_RUN);
     (c->timed ? run_timed : run)(c, until, single);
     c->running = false;
     c->left_tick = c->tick;
@@ -661,6 +662,7 @@ static PyMemberDef members[] = {
     {"generated", T_LONGLONG, offsetof(core, generated), READONLY, "instructions that generated code executed"},
     {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
     {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
+    {"profile", T_OBJECT, offsetof(core, profile), 0, "cpu_node.profile.Profile of this core"},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -744,12 +746,14 @@ static int set_timing_model(PyObject *self, PyObject *v, void *u)
 
 static PyObject *get_generates(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->jit != NULL); }
 
+static PyObject *get_counters(PyObject *self, void *u) { (void)u; return counters_dict(&((core *)self)->count); }
 static PyObject *get_in_pair(PyObject *self, void *u) { (void)u; return PyBool_FromLong(((core *)self)->pipe.open); }
 
 static PyGetSetDef getset[] = {
     {"tick", get_tick, set_tick, "CPU clocks", NULL},
     {"timing", get_timing, set_timing_model, "\"fast\" or \"sh4a\"", NULL},
     {"in_pair", get_in_pair, NULL, "stopped between the two instructions of a pair", NULL},
+    {"counters", get_counters, NULL, "what its slow paths have done so far, by name", NULL},
     {"generates", get_generates, NULL, "this host has a code generator; False: all is interpreted", NULL},
     {"sleeping", get_sleeping, set_sleeping, "a SLEEP waits for an interrupt", NULL},
     {"hook", get_hook, set_hook, "None or callable(kind, paddr, size, value)", NULL},
@@ -794,6 +798,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
     c->seen = PyList_New(0);
     c->skip_loops = true;
     c->passed_tick = -1;
+    c->deopt_tick = -1;
     c->loop_limit = NEVER;
     if (!c->ram || !c->code || !c->has_code || !c->seen) {
         PyErr_NoMemory();
@@ -817,6 +822,7 @@ static int core_traverse(PyObject *self, visitproc visit, void *arg)
     SELF;
     Py_VISIT(c->bus);
     Py_VISIT(c->hook);
+    Py_VISIT(c->profile);
     return 0;
 }
 
@@ -825,6 +831,7 @@ static int core_clear(PyObject *self)
     SELF;
     Py_CLEAR(c->bus);
     Py_CLEAR(c->hook);
+    Py_CLEAR(c->profile);
     return 0;
 }
 
@@ -832,6 +839,8 @@ static void core_dealloc(PyObject *self)
 {
     SELF;
     PyObject_GC_UnTrack(self);
+    if (c->weak)
+        PyObject_ClearWeakRefs(self);
     jit_close(c);
     for (uint32_t page = 0; c->code && page < c->ram_size >> 12; page++)
         free(c->code[page]);
@@ -846,12 +855,14 @@ static void core_dealloc(PyObject *self)
     Py_XDECREF(c->seen);
     Py_XDECREF(c->bus);
     Py_XDECREF(c->hook);
+    Py_XDECREF(c->profile);
     Py_TYPE(self)->tp_free(self);
 }
 
 static PyTypeObject core_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "cpu_node._native.Core",
     .tp_basicsize = sizeof(core),
+    .tp_weaklistoffset = offsetof(core, weak),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "SH-4A core in C. Core(ram_base, ram_size), both in bytes.",
     .tp_new = PyType_GenericNew,
@@ -869,7 +880,7 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", "The nativ
 PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *m = PyModule_Create(&module), *state = PyImport_ImportModule("cosim.state");
-    if (!m || !state || PyType_Ready(&core_type) < 0)
+    if (!m || !state || PyType_Ready(&core_type) < 0 || profile_open(m) < 0)
         return NULL;
     stop_type = PyObject_GetAttrString(state, "Stop");
     names = PyObject_GetAttrString(state, "STATE_NAMES");

@@ -415,6 +415,7 @@ void run(core *c, int64_t until, bool single)
         if (c->stop || single)
             return;
     }
+    *doing = ROW_RUN;
     const struct insn *i;
     uint32_t target, x, y;
 #ifdef TIMED

@@ -109,12 +109,14 @@ static void use_way(struct cache *cache, unsigned set, int k, uint32_t word)
 
 int32_t cache_access(core *c, struct cache *cache, uint32_t v, uint32_t p, bool dirty, int32_t fill)
 {
+    MARK(ROW_CACHES);
     unsigned set = cache_set(v);
     int k = find(cache, set, p);
     if (k >= 0) {
         use_way(cache, set, k, cache->way[set][k] | (dirty ? LINE_U : 0));
         return 0;
     }
+    BLAME(c, deopts_cache);
     for (k = 3; k > 0 && cache->way[set][k] & LINE_V; k--)
         ;
     if (cache->way[set][k] & LINE_V)
@@ -197,6 +199,7 @@ void cache_operation(core *c, unsigned op, uint32_t v)
 
 void time_ram(core *c, uint32_t v, uint32_t p, bool store)
 {
+    BLAME(c, deopts_uncached);
     if (c->memory == UNCACHED) {
         c->tick += store ? TIME_UNCACHED_WRITE : TIME_UNCACHED_READ;
     } else if (store && c->memory == WRITE_THROUGH) {

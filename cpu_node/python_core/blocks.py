@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from cosim.activity import Row, doing
 from cpu_node.isa import WORDS
 from cpu_node.python_core.exceptions import FD, MD, Fault
 from cpu_node.python_core.fpu import operation
@@ -157,7 +158,9 @@ class Blocks:
         mode = self.sr & (MD | FD)
         block = self.compiled.get((offset, pc, mode))
         if block is None:
+            was = doing(Row.TRANSLATING)
             block, end = self._block(pc, word, offset)
+            doing(was)
             self.compiled[offset, pc, mode] = block
             for line in range(offset >> 5, (end >> 5) + 1):
                 self.code_lines[line] = 1

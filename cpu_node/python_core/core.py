@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from cosim.activity import Row, doing
 from cosim.state import STATE_NAMES, STATE_SIZE, Stop, pack, unpack
 from cpu_node.python_core.blocks import Blocks
 from cpu_node.python_core.exceptions import BL, MD, Exceptions, Fault
@@ -320,9 +321,11 @@ class Core(Exceptions, Mmu, Memory, Blocks):
             self.effects += 1  # set from outside: the last iteration took longer than it does
             if self.model is not None:
                 self.model.fresh()
+        was = doing(Row.INTERPRETER)
         try:
             return self._units(single) if self.model is None else self._timed(self.model, single)
         finally:
+            doing(was)
             self.running, self.left_tick = False, self.tick
 
     def _units(self, single: bool) -> Stop:

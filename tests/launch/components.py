@@ -6,7 +6,8 @@ import os
 import time
 from typing import Any
 
-from cosim.messages import Advance
+from cosim.messages import Advance, Read
+from cosim.state import Stop
 from cpu_node.node import CpuNode
 from cpu_node.python_core.core import Core
 from device_nodes.bsc import Bsc
@@ -102,6 +103,15 @@ class Wordy(Scif):
         return super().handle(t, body)
 
 
+class Dozing(Cpg):
+    """Sleeps 10 ms before it answers a read."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        if isinstance(body, Read):
+            time.sleep(0.01)
+        return super().handle(t, body)
+
+
 class Refusing(Cpg):
     """Cannot be made."""
 
@@ -129,3 +139,21 @@ class WrongShift(CpuNode):
 
     def make_core(self, kind: str, ram: tuple[int, int]) -> Core:
         return WrongShiftCore(*ram)
+
+
+class BusyCore(Core):
+    """Lets time pass, and burns 10 ms of CPU time with each run."""
+
+    def run(self, until: int) -> Stop:
+        end = time.process_time() + 0.01
+        while time.process_time() < end:
+            pass
+        self.tick = max(self.tick, until)
+        return Stop("horizon", self.tick, self.pc)
+
+
+class OwnCore(CpuNode):
+    """A CPU node that runs it: a core that knows nothing of profiles."""
+
+    def make_core(self, kind: str, ram: tuple[int, int]) -> Core:
+        return BusyCore(*ram)
