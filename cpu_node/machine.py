@@ -11,6 +11,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cosim import NEVER
@@ -114,6 +115,7 @@ class Machine:
         self.matched = -1
         self.debugger: Any = None  # cpu_node.gdb.Gdb, or what has its stand, stepping and ran
         self.debugged: set[int] = set()  # its breakpoints
+        self.deferred: list[Callable[[], None]] = []  # what came from outside between a pair
         self.observed = (-1, -1)  # pc and tick of the last breakpoint that observers have heard of
         core.bus = self
 
@@ -427,6 +429,8 @@ class Machine:
         doing(Row.MACHINE)
         while True:
             self.settle(core.tick)
+            while self.deferred:
+                self.deferred.pop(0)()
             if time.monotonic() - self.looked > SLICE or core.tick >= self.next_look:
                 doing(Row.LAUNCHER)
                 self.look()
@@ -486,7 +490,7 @@ class Machine:
             if self.debugger is not None:
                 self.debugger.ran(stop, self.vcpu)
                 self.debugger.stand()
-            return self._run(until)
+            return self._run(core.tick if self.deferred else until)
         return stop
 
     def _pace(self, instructions: int, seconds: float) -> None:
@@ -548,6 +552,8 @@ class Machine:
 
     def input(self, target_name: str, entries: list[tuple[int, int]]) -> None:
         """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
+        if self._within_pair(partial(self.input, target_name, entries)):
+            return
         target = self._named(target_name)
         self.journal += [(tick, target_name, byte) for tick, byte in entries]
         for k in range(0, len(entries), CHUNK):
@@ -556,14 +562,25 @@ class Machine:
 
     def type(self, target_name: str, data: bytes, gap: int) -> None:
         """Characters ``gap`` ticks apart, as a terminal sends them, from now on."""
+        if self._within_pair(partial(self.type, target_name, data, gap)):
+            return
         first = max(self.core.tick, self.last_input.get(target_name, 0)) + gap
         self.input(target_name, [(first + k * gap, byte) for k, byte in enumerate(data)])
 
     def arm(self, target_name: str, pattern: str) -> None:
         """Watch a serial device's output; an empty pattern disarms."""
+        if self._within_pair(partial(self.arm, target_name, pattern)):
+            return
         self.armed = self._named(target_name) if pattern else None
         self.matched = -1
         self._ask(self._named(target_name), self.core.tick, Arm(pattern))
+
+    def _within_pair(self, call: Callable[[], None]) -> bool:
+        """A debugger has stopped between a pair: its second still acts at an earlier tick, so ``call`` waits for it."""
+        if not getattr(self.core, "in_pair", False):
+            return False
+        self.deferred.append(call)
+        return True
 
     def observe(self, kind: str, **what: Any) -> None:
         """Add an observer ("latency" or "deadline") and its breakpoint."""

@@ -125,3 +125,29 @@ def test_latency_measures_with_it() -> None:
     row = result["environments"][0]
     # an entry, and 33 instructions that pair at best; the first sample finds the caches cold
     assert TICKS["interrupt_entry"] + 33 // 2 < row["min"] < row["max"]
+
+
+def test_what_is_typed_while_a_debugger_stands_in_a_pair_waits_for_its_end(plain: tuple[str, int]) -> None:
+    made = machine(RTOS, *SH4A)
+    memory = made.core.state()["pc"] & 0xFFFF0000
+    typed: list[int] = []
+
+    class Debugger:
+        def stand(self) -> None:
+            if made.core.in_pair and not typed and made.core.tick > END // 2:
+                typed.append(made.core.tick)
+                made.type("scif0", b"x", 1)
+                assert not made.journal
+
+        def stepping(self) -> bool:
+            return False
+
+        def ran(self, stop: Any, vcpu: str) -> None:
+            pass
+
+    made.debugger = Debugger()
+    made.watch_for(set(range(memory, memory + 0x20000, 2)), None)
+    assert made.go(END)[0] == "until"
+    [(tick, target, byte)] = made.journal
+    assert (target, byte) == ("scif0", ord("x")) and typed[0] <= tick <= typed[0] + 1000
+    assert made.finish()["digest"] != plain[0]
