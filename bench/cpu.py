@@ -37,9 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
-
-from bench.boot import QEMU
+from bench.boot import QEMU, twin
 from bench.measure import PROMPT, ROOT, parser, show
 from cosim import NEVER
 from cosim.topology import load
@@ -159,15 +157,7 @@ def linux_ours(kind: str, timing: str) -> Run:
 
 def linux_qemu(folder: Path, count: bool = False) -> Run:
     """Boot the twin in QEMU to the prompt; ``count``: and ask QEMU for the instructions. ``folder`` is scratch."""
-    with artefact("linux-r2d", "vmlinux").open("rb") as file:
-        kernel = ELFFile(file)
-        segment, entry = next(kernel.iter_segments("PT_LOAD")), kernel["e_entry"]
-        # Before the entry is the page of boot parameters, which QEMU fills.
-        (folder / "kernel").write_bytes(segment.data()[entry - segment["p_vaddr"] :])
-    # mov.l @(4,pc),r0; jmp @r0; nop; nop; .long entry
-    (folder / "jump").write_bytes(bytes.fromhex("01d0 2b40 0900 0900") + entry.to_bytes(4, "little"))
-    command = [*QEMU, f"{folder}/jump",
-               "-device", f"loader,file={folder}/kernel,addr={entry & 0x1FFFFFFF:#x},force-raw=on"]  # fmt: skip
+    command = twin(folder)
     if count:
         command += ["-icount", f"shift=1,sleep=off,rr=record,rrfile={folder}/record",
                     "-monitor", f"unix:{folder}/monitor,server=on,wait=off"]  # fmt: skip

@@ -1,9 +1,10 @@
 """What Linux was doing while the RTOS's longest interrupts waited: ``stress`` environment, the ten longest samples.
 
-    python -m bench.longest [--json FILE]       deterministic: --runs is not used
+    python -m bench.longest [--timing fast|sh4a] [--samples N] [--image IMAGE] [--json FILE]
 
-The machine is stopped every 100 ticks between a character's arrival and its handler, and the
-Linux function and SR.IMASK are noted. Inproc, native core, the characters of ``cosim latency --samples 1000``.
+The machine is stopped every 100 ticks between a character's arrival and its handler, and the Linux function and
+SR.IMASK are noted. ``waited``: ticks from the arrival to the last look that found Linux on the CPU, ``instructions``:
+what it executed in them. Inproc, native core, the characters of ``cosim latency``. Deterministic: --runs is not used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
-from bench.measure import PROMPT, ROOT, arguments, show
+from bench.measure import PROMPT, ROOT, parser, show
 from cosim import NEVER
 from cosim.image import load_elf
 from cosim.placement import component_class
@@ -26,12 +27,11 @@ from launch.latency import GAP, SETTLE, STRESS, STRESS_SAYS
 from launch.session import BAUD_GAP, resolve
 
 STEP = 100  # ticks between looks
-SAMPLES = 1000
 
 
-def machine() -> tuple[Any, dict[str, dict[str, Any]]]:
-    """The machine of examples/spumone.toml in this process, and its guests."""
-    topology = load(ROOT / "examples" / "spumone.toml")
+def machine(image: str) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """The machine of examples/spumone.toml with a Linux image in this process, and its guests."""
+    topology = load(ROOT / "examples" / "spumone.toml", [f"linux.image={image}"])
     guests = {name: resolve(topology, name) for name in topology.guests}
     targets = []
     for name, node in topology.nodes.items():
@@ -50,8 +50,12 @@ def machine() -> tuple[Any, dict[str, dict[str, Any]]]:
 
 def main() -> None:
     """Measure and print."""
-    args = arguments(__doc__ or "")
-    board, guests = machine()
+    options = parser(__doc__ or "")
+    options.add_argument("--timing", default="fast", choices=["fast", "sh4a"], help="of the samples (fast)")
+    options.add_argument("--samples", type=int, default=1000, metavar="N", help="characters (1000)")
+    options.add_argument("--image", default="guest:linux/vmlinux", help="Linux (guest:linux/vmlinux)")
+    args = options.parse_args()
+    board, guests = machine(args.image)
     with Path(guests["linux"]["image"]).open("rb") as file:  # all symbols: static functions share names
         rows = ELFFile(file).get_section_by_name(".symtab").iter_symbols()
         functions = sorted((row["st_value"], row.name) for row in rows if row["st_info"]["type"] == "STT_FUNC")
@@ -66,8 +70,9 @@ def main() -> None:
     board.type("scif1", STRESS.encode() + b"\n", BAUD_GAP)
     board.go(NEVER, True)
     board.arm("scif1", "")
+    board.set_timing(args.timing, board.core.tick)
     rng, tick, entries = random.Random(1), board.core.tick + SETTLE, []
-    for _ in range(SAMPLES):
+    for _ in range(args.samples):
         tick += rng.randint(*GAP)
         entries.append((tick, rng.randrange(0x20, 0x7F)))
     board.input("scif0", entries)
@@ -75,20 +80,32 @@ def main() -> None:
     for arrival, _ in entries:
         board.go(arrival + 1)
         count, seen, masks = len(samples), Counter[str](), Counter[int]()
+        waited, before = 0, executed(board)
+        after = before
         while len(samples) == count:
             state = board.core.state()
             if board.vcpu == "linux":
                 seen[functions[bisect.bisect_right(starts, state["pc"]) - 1][1]] += 1
                 masks[state["sr"] >> 4 & 15] += 1
+                waited, after = board.core.tick - arrival, executed(board)
             board.go(board.core.tick + STEP)
-        held.append((samples[count], seen, masks))
+        held.append((samples[count], waited, after - before, seen, masks))
     held.sort(key=lambda row: -row[0])
-    lines, result = [], {"schema": "cosim.bench.longest/1", "samples": SAMPLES, "longest": []}
-    for ticks, seen, masks in held[:10]:
+    lines = []
+    result = {"schema": "cosim.bench.longest/2", "timing": args.timing, "samples": args.samples, "longest": []}
+    for ticks, waited, count, seen, masks in held[:10]:
         names = ", ".join(f"{name} {100 * n // seen.total()} %" for name, n in seen.most_common(4))
-        lines.append([str(ticks), f"{ticks / 400:.1f}", str(masks.most_common(1)[0][0]), names])
-        result["longest"].append({"ticks": ticks, "functions": dict(seen), "imask": dict(masks)})
-    show("The ten longest samples under stress", ["ticks", "us", "IMASK", "Linux was in"], lines, result, args.json)
+        mask = str(masks.most_common(1)[0][0]) if masks else "-"
+        lines.append([str(ticks), f"{ticks / 400:.1f}", str(waited), str(count), mask, names])
+        result["longest"].append({"ticks": ticks, "waited": waited, "instructions": count, "functions": dict(seen),
+                                  "imask": dict(masks)})  # fmt: skip
+    columns = ["ticks", "us", "waited", "instructions", "IMASK", "Linux was in"]
+    show("The ten longest samples under stress", columns, lines, result, args.json)
+
+
+def executed(board: Any) -> int:
+    """Instructions so far."""
+    return int(board.core.instructions + board.core.skipped)
 
 
 if __name__ == "__main__":

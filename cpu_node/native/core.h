@@ -1,6 +1,6 @@
 /* State of the native SH-4A core and what its parts need of each other.
  *
- * A decoded-cache interpreter: each physical 4 KB page of RAM that runs code has an array of decoded
+ * A decoded-cache interpreter, and above it code generated for what is hot (jit.c). Each physical 4 KB page of RAM that runs code has an array of decoded
  * instructions; a store into a 32-byte line that was decoded drops that line's entries. Semantics are
  * written by hand here and, independently, in cpu_node/python_core. docs/reference/semantics.md fixes
  * the points that may be settled differently. Timing is "fast", one tick an instruction, or the model of timing.h:
@@ -98,8 +98,8 @@ typedef struct core {
     PyObject_HEAD
     /* registers of the running context first: the interpreter touches them most */
     uint32_t r[16];
-    uint32_t pc, pr, sr, gbr; /* sr without T while running? no: T is kept in t */
-    uint32_t t;
+    uint32_t pc, pr, sr, gbr;
+    uint32_t t; /* SR.T; what sr has in its place does not count */
     uint32_t mach, macl;
     uint32_t fr[16], xf[16], fpscr, fpul;
     uint32_t bank[8];

@@ -14,6 +14,7 @@
 bool jit_open(core *c) { (void)c; return false; }
 void jit_close(core *c) { (void)c; }
 void jit_reset(core *c) { (void)c; }
+void jit_restart(core *c) { (void)c; }
 void jit_compile(core *c, struct insn *i, uint32_t pc) { (void)c; (void)pc; i->heat = NEVER_HOT; }
 bool jit_run(core *c, const struct insn *i) { (void)c; (void)i; return false; }
 const struct insn *jit_original(core *c, const struct insn *i) { (void)c; return i; }
@@ -29,11 +30,12 @@ void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #define CODE_BYTES (8u << 20)
 #define BLOCKS 32768
 #define STEPS 256         /* instructions of a block */
-#define ROOM (STEPS * 256) /* bytes that the longest block may need */
+#define COLDS (8 * STEPS)  /* a branch with a timed access in its slot, which stands twice, has 15 */
+#define ROOM (STEPS * 512) /* bytes that the longest block may need */
 #define KILLS 50          /* a page whose code was overwritten that often, each time less than CALM ticks after */
 #define CALM 4000000      /* the last, is not compiled */
-#define HOLD 3            /* taken branches that the interpreter sees after a unit it had to execute: loops that poll
-                           * a device are its, for it can skip them */
+#define HOLD 3            /* taken branches, 2 at least, that the interpreter sees after a unit it had to execute:
+                           * loops that poll a device are its, for it can skip them */
 #define FILLED 8192
 #define PAGES (1u << 20)
 #define JUMPS 4096
@@ -234,7 +236,7 @@ struct tr {
     int cc;            /* host condition that equals T, or -1 */
     uint16_t known;    /* guest registers of known value */
     uint32_t value[16];
-    struct cold cold[4 * STEPS];
+    struct cold cold[COLDS];
     int colds;
 };
 
@@ -496,6 +498,8 @@ static void depends(struct tr *t, uint32_t pc)
 
 static struct cold *add_cold(struct tr *t, int kind)
 {
+    if (t->colds == COLDS)
+        Py_FatalError("native core: a block with more ways out than there is room for");
     struct cold *x = &t->cold[t->colds++];
     *x = (struct cold){.kind = kind, .step = t->unit, .target = t->word};
     return x;
@@ -1631,6 +1635,11 @@ static int find_block(core *c, uint32_t pc, uint32_t key)
 const struct insn *jit_original(core *c, const struct insn *i) { return &c->jit->blocks[i->imm].original; }
 
 static struct jump *jump_of(struct jit *j, uint32_t pc) { return &j->jumps[(pc >> 5 & 0xf80) | (pc >> 1 & 0x7f)]; }
+static void clear_jumps(struct jump *jump, int n)
+{
+    for (int k = 0; k < n; k++)
+        jump[k] = (struct jump){.vpc = 1}; /* no address of an instruction */
+}
 
 static bool is_fresh(const struct pipeline *p)
 {
@@ -1679,7 +1688,7 @@ bool jit_run(core *c, const struct insn *i)
 {
     struct jit *j = c->jit;
     uint32_t key = key_now(c);
-    if (c->hold || c->hook)
+    if (c->hold || c->hook || !c->hot)
         return false;
     int k = find_block(c, c->pc, key);
     if (k < 0) {
@@ -1787,7 +1796,7 @@ void jit_kill_line(core *c, uint32_t page, unsigned line)
         }
     }
     if (any) {
-        memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
+        clear_jumps(j->jumps, JUMPS);
         struct kills *k = &j->kills[page];
         k->count = c->tick - k->last < CALM ? k->count + 1 : 1;
         k->last = c->tick;
@@ -1806,7 +1815,7 @@ void jit_reset(core *c)
         }
     j->block_count = 0;
     j->code = j->start;
-    memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
+    clear_jumps(j->jumps, JUMPS);
     for (uint32_t page = 0; page < c->ram_size >> 12; page++)
         j->in_page[page] = -1;
     memset(j->kills, 0, (c->ram_size >> 12) * sizeof *j->kills);
@@ -1838,7 +1847,7 @@ void jit_unmap(core *c)
     if (!j)
         return;
     forget(j, 1);
-    memset(j->jumps, 0, JUMPS * sizeof *j->jumps);
+    clear_jumps(j->jumps, JUMPS);
 }
 
 void jit_unmap_page(core *c, uint32_t vaddr)
@@ -1848,7 +1857,7 @@ void jit_unmap_page(core *c, uint32_t vaddr)
         return;
     for (int t = 0; t < 4; t++)
         j->table[t >> 1][t & 1][vaddr >> 12] = 0;
-    memset(jump_of(j, vaddr & ~0xfffu), 0, 128 * sizeof *j->jumps);
+    clear_jumps(jump_of(j, vaddr & ~0xfffu), 128);
 }
 
 /* Opening */
@@ -2069,12 +2078,18 @@ static void emit_thunks(struct jit *j, bool timed)
 bool jit_open(core *c)
 {
     /* Below 2 GB: 40 MB a core, of which little is ever touched. */
-    uint8_t *m = MAP_FAILED;
-    for (uintptr_t place = 0x10000000; m == MAP_FAILED && place + MEMORY < 0x80000000; place += MEMORY)
-        m = mmap((void *)place, MEMORY, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (m == MAP_FAILED)
+    uint8_t *m = NULL;
+    for (uintptr_t place = 0x10000000; !m && place + MEMORY < 0x80000000; place += MEMORY) {
+        void *got = mmap((void *)place, MEMORY, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (got == (void *)place)
+            m = got;
+        else if (got != MAP_FAILED) /* a kernel that takes the place for a hint */
+            munmap(got, MEMORY);
+    }
+    if (!m)
         return false;
+    _Static_assert(sizeof(struct jump) == 16, "the jump table is indexed by shifts");
     struct jit *j = calloc(1, sizeof *j);
     uint32_t pages = c->ram_size >> 12;
     if (!j || mprotect(m, CODE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC)) {

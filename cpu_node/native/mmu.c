@@ -201,7 +201,8 @@ static void forget_pages(core *c, const struct tlb_entry *e)
         mmu_flush(c);
         return;
     }
-    for (uint32_t v = e->vpn & page_mask(e->data) & ~0xfffu, end = v + bytes; v < end; v += PAGE) {
+    uint32_t v = e->vpn & page_mask(e->data) & ~0xfffu;
+    for (uint32_t n = bytes > PAGE ? bytes / PAGE : 1; n > 0; n--, v += PAGE) {
         for (int k = 0; k < 3; k++)
             c->soft[k].tag[v >> 12 & (SOFT - 1)] = 0;
         jit_unmap_page(c, v);

@@ -601,6 +601,7 @@ static PyObject *core_restore(PyObject *self, PyObject *d)
     if (!done)
         return NULL;
     Py_DECREF(done);
+    mmu_flush(c); /* also where a row is wrong */
     if (!set_tlb(c->utlb, 64, v[1]) || !set_tlb(c->itlb, 4, v[2]))
         return NULL;
     for (int k = 0; k < n; k++) {
@@ -766,8 +767,10 @@ static uint8_t *make_ram(uint32_t base, size_t size)
     for (uint64_t high = 0x1000; high < 0x3000; high++) {
         void *p = mmap((void *)(uintptr_t)(high << 32 | base), size, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-        if (p != MAP_FAILED)
+        if (p == (void *)(uintptr_t)(high << 32 | base))
             return p;
+        if (p != MAP_FAILED) /* a kernel that takes the place for a hint */
+            munmap(p, size);
     }
     return NULL;
 }

@@ -185,6 +185,7 @@ def compare_loops(seed: int, programs: int) -> None:
         for core in cores:
             prepare(core, bytes(ram), begin)
         whole.skip_loops = rng.random() < 0.5
+        a.hot, whole.hot = rng.choice((0, 1, 3)), rng.choice((0, 1))  # interpreted, and by generated code
         outside = rng.random() < 0.3
         pcs = [place & 0x1FFFFFFF | unpack(begin["state"])["pc"] & 0xE0000000 | 2 * rng.randrange(len(code) // 2 + 1)
                for _ in range(6)]  # fmt: skip

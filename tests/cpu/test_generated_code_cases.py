@@ -1,0 +1,149 @@
+"""Cases in which generated code once differed from the interpreter, one test each: the native core with and without."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from assembler import assemble
+
+from cpu_node import make_core
+
+BASE, SIZE = 0x0C000000, 0x200000
+LOOP, OTHER, VBR, MD = 0x8C002000, 0x8C010000, 0x8C000000, 0x40000000
+MANY = 40_000  # more than there is room for blocks
+
+
+def put(core: Any, address: int, source: str) -> None:
+    core.write(address & 0x1FFFFFFF, assemble(source, address))
+
+
+def same(run: Callable[[Any], Any]) -> Any:
+    """What ``run`` gives on both; and that generated code had its part."""
+    cores = [make_core("native", (BASE, SIZE)) for _ in range(2)]
+    cores[0].hot, cores[1].hot = 0, 1
+    plain, hot = run(cores[0]), run(cores[1])
+    assert plain == hot
+    assert cores[0].generated == 0 < cores[1].generated
+    return plain
+
+
+def test_a_call_of_address_0() -> None:
+    """In user mode with FPSCR 0: an empty entry of the table of jumps looked like one for 0, and the host died."""
+
+    def run(core: Any) -> Any:
+        put(core, 0x0C002000, "jsr @r3; nop; dt r1; bf .-6; bra .+0; nop")
+        put(core, 0x0C002100, "rts; nop")
+        put(core, VBR + 0x100, "bra .+0; nop")
+        core.set_state({"sr": 0, "pc": 0x0C002000, "r1": 30, "r3": 0x0C002100, "vbr": VBR, "fpscr": 0})
+        core.run(60)
+        core.set_state({"pc": 0x0C002000, "r1": 30, "r3": 0})
+        core.run(1000)
+        return core.state(), core.tick
+
+    same(run)
+
+
+@pytest.mark.parametrize("hot", [0, 1])
+def test_ldtlb_of_a_small_page_at_the_top(hot: int) -> None:
+    """Counting its pages by address went on for ever."""
+    core = make_core("native", (BASE, SIZE))
+    core.hot = hot
+    put(core, LOOP, "ldtlb; nop; nop")
+    core.set_state({"sr": MD, "pc": LOOP, "pteh": 0xFFFFFC00, "ptel": BASE | 0x16C})
+    core.run(2)
+    assert core.snapshot()["utlb"][0] == [0xFFFFFC00, BASE | 0x16C]
+
+
+def test_a_breakpoint_at_another_address_of_compiled_code() -> None:
+    def run(core: Any) -> Any:
+        put(core, LOOP, "dt r1; bf .-2; jmp @r2; nop")
+        core.set_breakpoints([LOOP + 0x20000000])
+        core.set_state({"sr": MD, "pc": LOOP, "r1": 50, "r2": LOOP + 0x20000000})
+        return core.run(1000)
+
+    assert same(run).reason == "breakpoint"
+
+
+@pytest.mark.parametrize("call", ["jsr @r3; nop; dt r1; bf .-6", "bra .+0x1000; nop; dt r1; bf .-6"])
+def test_a_page_of_calls_set_after_code_there_was_compiled(call: str) -> None:
+    def run(core: Any) -> Any:
+        put(core, LOOP, call)
+        put(core, LOOP + 0x1000, "rts; add #1,r4" if "jsr" in call else "bra .-4092; add #1,r4")
+        core.set_state({"sr": MD, "pc": LOOP, "r1": 100_000, "r3": LOOP + 0x1000})
+        core.run(1000)
+        core.set_trap_page(LOOP + 0x1000, LOOP + 0x1FFF)
+        return core.run(2000)
+
+    assert same(run).reason == "trap"
+
+
+def test_starting_anew_after_code_was_overwritten() -> None:
+    """The instruction behind an entry came from a block that had been dropped."""
+
+    def run(core: Any) -> Any:
+        put(core, LOOP, "add #1,r4; dt r1; bf .-4; rts; nop")
+        core.write(OTHER & 0x1FFFFFFF, assemble("bra .+4; nop", 0) * MANY + assemble("bra .+0; nop", 0))
+        core.set_state({"sr": MD, "pc": LOOP, "r1": 50, "pr": OTHER})
+        core.run(140)
+        put(core, LOOP, "add #2,r4")
+        core.set_state({"pc": LOOP, "r1": 50})
+        core.run(280)
+        core.set_state({"pc": OTHER})
+        core.run(280 + 2 * MANY)
+        core.set_state({"pc": LOOP, "r1": 1, "r4": 0})
+        core.run(core.tick + 3)
+        return core.state()
+
+    assert same(run)["r4"] == 2
+
+
+def test_starting_anew_for_a_mode_that_is_not_generated() -> None:
+    """Room ran out while an entry was to be compiled for another mode, which then was not done."""
+
+    def run(core: Any) -> Any:
+        found = []
+        core.write(OTHER & 0x1FFFFFFF, assemble("bra .+4; nop", 0) * MANY + assemble("bra .+0; nop", 0))
+        put(core, VBR + 0x100, "add #1,r6; stc spc,r0; add #2,r0; ldc r0,spc; rte; nop")
+        put(core, LOOP, "fldi1 fr5; dt r1; bf .-4; jmp @r2; nop")
+        for fill in range(32_750, 32_775):
+            last = OTHER + 4 * fill
+            put(core, last, "bra .+0; nop")
+            core.set_state({"sr": MD, "pc": OTHER, "r2": OTHER, "vbr": VBR})
+            core.run(core.tick + 2 * fill + 4)
+            put(core, last, "bra .+4; nop")
+            put(core, LOOP, "fldi1 fr5")
+            for sr, count, ticks in ((MD, 50, 150), (MD | 0x8000, 200, 900)):  # the second: FPU disabled
+                core.set_state({"sr": sr, "pc": LOOP, "r1": count, "r6": 0, "fr5": 0, "r0": 0})
+                core.run(core.tick + ticks)
+            found.append(core.state())
+        return found
+
+    same(run)
+
+
+def test_a_literal_on_another_page_misses() -> None:
+    """T and the cause field must be right in the handler of the miss."""
+
+    def run(core: Any) -> Any:
+        at = 0x00400FF0
+        code = assemble("fdiv fr0,fr1; cmp/eq r0,r0", at) + struct.pack("<H", 0xD205)  # mov.l 0x0040100c,r2
+        core.write(0x0C002FF0, code + assemble("cmp/gt r0,r0; fadd fr2,fr3; rts; nop", at + 6))
+        put(core, 0x8C004000, "jsr @r3; nop; dt r1; bf .-6; bra .+0; nop")
+        put(core, VBR + 0x400, "bra .+0; nop")
+        snapshot = core.snapshot()
+        pages = [[0x00400000, 0x0C002000 | 0x17E], [0x00401000, 0x0C003000 | 0x17E]]
+        registers = {"pc": 0x8C004000, "sr": MD, "r1": 20, "fpscr": 0x40000, "fr0": 0x40400000, "fr1": 0x3F800000}
+        core.restore({**snapshot, "utlb": pages + [[0, 0]] * 62})
+        core.set_state({**registers, "r3": at, "vbr": VBR, "mmucr": 1})
+        core.run(core.tick + 200)
+        snapshot = core.snapshot()
+        core.restore({**snapshot, "utlb": [pages[0]] + [[0, 0]] * 63})
+        core.set_state(registers)
+        core.run(core.tick + 30)
+        return core.state()
+
+    state = same(run)
+    assert state["expevt"] == 0x40 and state["ssr"] == MD | 1 and state["fpscr"] == 0x41004
