@@ -1,10 +1,10 @@
 /* State of the native SH-4A core and what its parts need of each other.
  *
- * A decoded-cache interpreter, and above it code generated for what is hot (jit.c). Each physical 4 KB page of RAM that runs code has an array of decoded
- * instructions; a store into a 32-byte line that was decoded drops that line's entries. Semantics are
- * written by hand here and, independently, in cpu_node/python_core. docs/reference/semantics.md fixes
- * the points that may be settled differently. Timing is "fast", one tick an instruction, or the model of timing.h:
- * what TIMED makes different is compiled twice (run_timed.c, fpu_timed.c). */
+ * A decoded-cache interpreter, and above it code generated for what is hot (jit.c). Each physical 4 KB page of RAM
+ * that runs code has an array of decoded instructions; a store into a 32-byte line that was decoded drops that
+ * line's entries. Semantics are written by hand here and, independently, in cpu_node/python_core.
+ * docs/reference/semantics.md fixes the points that may be settled differently. Timing is "fast", one tick an
+ * instruction, or the model of timing.h: what TIMED makes different is compiled twice (run_timed.c, fpu_timed.c). */
 #ifndef COSIM_CORE_H
 #define COSIM_CORE_H
 
@@ -164,7 +164,7 @@ typedef struct core {
     struct jit *jit; /* NULL: no generated code */
     int hot;         /* arrivals after which code is generated; 0: never */
     int hold;        /* taken branches for which the interpreter keeps the turn */
-    int resume;      /* units until the interpreter's next one counts as arrived at: it has done what could not be generated */
+    int resume;      /* units until one counts as arrived at: the interpreter does what could not be generated */
     bool host_fma;
     int64_t generated; /* instructions that generated code executed */
     int32_t budget;  /* ticks that generated code left over */
@@ -179,7 +179,7 @@ typedef struct core {
 
     /* timing = "sh4a" */
     bool timed;
-    bool outside;       /* this unit made an access beyond RAM: what a callback did counts before the next instruction */
+    bool outside;       /* this unit made an access beyond RAM: what a callback did counts before the next one */
     enum memory memory; /* that the last translation led to */
     int32_t fill;       /* a line that an access brings in costs this: MOVCA fetches nothing */
     int64_t start_tick; /* where an instruction starts that a callback may undo: unit_tick, or its pair's middle */

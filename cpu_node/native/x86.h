@@ -91,7 +91,10 @@ static inline void alu_imm(uint8_t **p, unsigned digit, struct opd o, int32_t im
     }
 }
 /* op r/m, reg */
-static inline void alu(uint8_t **p, unsigned digit, struct opd to, unsigned from) { enc(p, 0, 0, digit << 3 | 1, from, to); }
+static inline void alu(uint8_t **p, unsigned digit, struct opd to, unsigned from)
+{
+    enc(p, 0, 0, digit << 3 | 1, from, to);
+}
 /* op reg, r/m */
 static inline void alu_from(uint8_t **p, unsigned digit, unsigned to, struct opd from)
 {
@@ -104,7 +107,8 @@ static inline void mov_imm(uint8_t **p, struct opd to, uint32_t v)
     enc(p, 0, 0, 0xc7, 0, to);
     put32(p, v);
 }
-static inline void shift_imm(uint8_t **p, unsigned digit, struct opd o, unsigned by) /* 0 rol 1 ror 2 rcl 3 rcr 4 shl 5 shr 7 sar */
+/* digit: 0 rol, 1 ror, 2 rcl, 3 rcr, 4 shl, 5 shr, 7 sar */
+static inline void shift_imm(uint8_t **p, unsigned digit, struct opd o, unsigned by)
 {
     enc(p, 0, 0, by == 1 ? 0xd1 : 0xc1, digit, o);
     if (by != 1)
