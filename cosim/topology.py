@@ -173,7 +173,9 @@ def _node(name: str, table: Any) -> dict[str, Any]:
     _known(table, set(defaults), where)
     for key, value in table.items():
         wanted = type(defaults[key])
-        if type(value) is not wanted:
+        if isinstance(value, int) and wanted is str and re.fullmatch(r"\d+m?s", defaults[key]):
+            table[key] = str(value)  # a time may be written in ticks
+        elif type(value) is not wanted:
             raise TopologyError(f"{where} {key} = {value!r}: expected {wanted.__name__}, e.g. {defaults[key]!r}")
     node = {**defaults, **table}
     if node["placement"] not in ("process", "external"):

@@ -61,7 +61,7 @@ def listen(address: str) -> socket.socket:
     """A socket that waits at "127.0.0.1:PORT"; port 0 picks a free one. Raises GdbError."""
     match = re.fullmatch(r"127\.0\.0\.1:(\d{1,5})", address)
     if not match or int(match[1]) > 65535:
-        raise GdbError(f"gdb = {address!r}: expected 127.0.0.1:PORT, an address of this machine only")
+        raise GdbError(f"gdb = {address!r}: expected 127.0.0.1:PORT, an address of this machine only, port 0 to 65535")
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -56,6 +56,10 @@ class MachineError(Exception):
     """Nodes that cannot make up a machine; the text names them."""
 
 
+TIMINGS = ("fast", "sh4a")
+TIMINGS_TEXT = '"fast", a tick an instruction, and "sh4a"'
+
+
 def timing_of(core: Any) -> str:
     """The timing that a core is in; a component's own core may have one only."""
     return str(getattr(core, "timing", "fast"))
@@ -536,8 +540,8 @@ class Machine:
 
     def set_timing(self, timing: str, tick: int) -> None:
         """Go on under another timing from the first boundary at or past ``tick``. Raises MachineError."""
-        if timing not in ("fast", "sh4a"):
-            raise MachineError(f'timing = {timing!r}: timings are "fast", a tick an instruction, and "sh4a"')
+        if timing not in TIMINGS:
+            raise MachineError(f"timing = {timing!r}: timings are {TIMINGS_TEXT}")
         if timing != "fast" and not hasattr(self.core, "timing"):
             raise MachineError(f'timing = {timing!r}: this core has "fast" only; try core = "python"')
         self.timing, self.timing_from = timing, tick if hasattr(self.core, "timing") else NEVER

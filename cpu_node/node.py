@@ -26,7 +26,7 @@ from cosim.target import Inproc, Remote, Target, TargetError
 from cosim.topology import TopologyError, ticks
 from cpu_node import CoreError, make_core
 from cpu_node.gdb import Gdb, GdbError, Killed, listen
-from cpu_node.machine import Machine, MachineError
+from cpu_node.machine import TIMINGS, TIMINGS_TEXT, Machine, MachineError
 from cpu_node.profile import Profile
 
 LOST = 1.0  # seconds from a broken connection to the end
@@ -112,18 +112,18 @@ class CpuNode:
 
     def _start(self, start: Start, context: Any) -> None:
         config = self.config
-        listener = listen(config["gdb"]) if config["gdb"] else None
-        core = self.make_core(config["core"], tuple(config["ram"]))
-        core.skip_loops = config["skip_loops"]
-        if hasattr(core, "hot"):  # a core that generates code
-            core.hot = config["hot"]
+        try:
+            listener = listen(config["gdb"]) if config["gdb"] else None
+            core = self._core()
+        except (CoreError, GdbError, TopologyError) as error:
+            raise CoreError(f"[nodes.{self.name}] {error}") from None
         targets = [self._target(row, context) for row in start.targets]
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
         if config["hot"] and not getattr(core, "generates", True):
             self.machine.reports.append("cpu: no code generator for this host: all is interpreted, many times slower")
         if config["timing"] != "fast":
-            self.machine.set_timing(config["timing"], ticks(config["timing_from"], "timing_from"))
+            self.machine.set_timing(config["timing"], ticks(config["timing_from"]))
         loads, entry = [], None
         for name, guest in config["guests"].items():  # without a hypervisor: one guest, started here
             path, place = Path(guest["image"]), guest["load"]
@@ -138,6 +138,21 @@ class CpuNode:
         if listener is not None:
             self.gdb = Gdb(listener, self.machine, self._look, self._note, config["symbols"])
             self.machine.debugger = self.gdb
+
+    def _core(self) -> Any:
+        """The core of the options. Raises CoreError or TopologyError, which name the option."""
+        config = self.config
+        if config["timing"] not in TIMINGS:
+            raise CoreError(f"timing = {config['timing']!r}: timings are {TIMINGS_TEXT}")
+        if ticks(config["timing_from"], "timing_from") and config["timing"] == "fast":
+            raise CoreError(f'timing_from = {config["timing_from"]!r}: has no effect with timing = "fast"')
+        if not 0 <= config["hot"] <= 254:
+            raise CoreError(f"hot = {config['hot']}: expected 1 to 254 arrivals, or 0: no code is generated")
+        core = self.make_core(config["core"], tuple(config["ram"]))
+        core.skip_loops = config["skip_loops"]
+        if hasattr(core, "hot"):  # a core that generates code
+            core.hot = config["hot"]
+        return core
 
     def make_core(self, kind: str, ram: tuple[int, int]) -> Any:
         """The core that runs; a component of one's own may bring another. Raises CoreError."""

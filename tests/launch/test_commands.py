@@ -74,7 +74,11 @@ class TestSwap:
             ("gpu", "core=python", "--set gpu.core=python: no table 'gpu' (did you mean cpu?); tables are "),
             ("cpu", "colour=red", "[nodes.cpu]: unknown key 'colour' (did you mean core?); keys are "),
             ("cpu", "core", "--set cpu.core: expected TABLE.key=VALUE"),
-            ("cpu", "core=rust", 'no core \'rust\': cores are "native" and "python"'),
+            ("cpu", "core=rust", '[nodes.cpu] no core \'rust\': cores are "native" and "python"'),
+            ("cpu", "timing=sh4", "[nodes.cpu] timing = 'sh4': timings are \"fast\", a tick an instruction, and \"sh4a\""),
+            ("cpu", "timing_from=soon", "[nodes.cpu] timing_from = 'soon': expected ticks or a time such as 2s"),
+            ("cpu", "timing_from=1000", "[nodes.cpu] timing_from = '1000': has no effect with timing = \"fast\""),
+            ("cpu", "hot=255", "[nodes.cpu] hot = 255: expected 1 to 254 arrivals, or 0: no code is generated"),
         ],
     )
     def test_usage(self, cosim, rtos, node, change, said):
