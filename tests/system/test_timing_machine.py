@@ -11,8 +11,7 @@ import pytest
 from whole_machine import EXAMPLES, RTOS, SPUMONE, machine, run
 
 from cosim import TICK_HZ
-from cpu_node import make_core
-from cpu_node.machine import MachineError
+from cpu_node import CoreError, make_core
 from cpu_node.timing import TICKS
 
 SH4A = ("cpu.core=python", "cpu.timing=sh4a")
@@ -111,7 +110,7 @@ def test_timing_from_is_the_same_in_slices() -> None:
 
 
 def test_unknown_timings_are_refused() -> None:
-    with pytest.raises(MachineError, match="timing = 'slow': timings are"):
+    with pytest.raises(CoreError, match=r"\[nodes.cpu\] timing = 'slow': timings are"):
         machine(RTOS, "cpu.timing=slow")
 
 
