@@ -496,7 +496,7 @@ void run(core *c, int64_t until, bool single)
     first: /* of a unit */
         time_fetch(c, c->pc);
         pipeline_issue(&c->pipe, &use, c->pipe.now);
-        kept = i != &c->scratch; /* of RAM, and no hook is set: it may be the first of a pair */
+        kept = i != &c->scratch || c->fetch_source == FROM_RAM; /* it may be the first of a pair */
         goto execute;
     second: /* of an open pair */
         c->start_tick = c->tick;
@@ -776,20 +776,30 @@ void run(core *c, int64_t until, bool single)
 #ifdef TIMED
         /* The next one is its second where both lie in a line, and nothing came from outside in between. */
         if (kept && c->pc & 31 && !(use.kind & K_BRANCH) && use.pipe != PIPE_AND && !c->outside && !c->stop) {
-            i = fetch(c, c->pc);
+            struct insn ahead;
+            if (c->hook) { /* which hears of a fetch when it is made */
+                uint16_t word;
+                memcpy(&word, c->ram + (c->fetch_paddr + 2 - c->ram_base), 2);
+                decode(word, &ahead);
+                i = &ahead;
+            } else {
+                i = fetch(c, c->pc);
+            }
             next = use_of(i->op, i->n, i->m, c->fpscr);
             if (pipeline_pairs(&c->pipe, &use, &next)) {
                 c->tick += pipeline_advance(&c->pipe);
                 c->pipe.open = true;
-                if (__builtin_expect(i->flags & F_MARKED, 0) && at_breakpoint(c))
+                if (__builtin_expect(i->flags & F_MARKED || c->hook, 0) && at_breakpoint(c))
                     return;
                 c->start_tick = c->tick;
                 c->unit_pc = c->pc;
+                if (c->hook)
+                    i = fetch(c, c->pc);
                 use = next;
                 goto paired;
             }
             /* Else the first of the next unit, straight on where there is nothing else to look at. */
-            if (!(i->flags & F_LOOK) && !single && !c->attention) {
+            if (!(i->flags & F_LOOK) && !single && !c->attention && !c->hook) {
                 c->tick += pipeline_advance(&c->pipe);
                 if (c->tick >= c->until)
                     goto ended;

@@ -88,6 +88,7 @@ class Model:
         self.outside = False  # it made an access outside RAM
         self.drains = False  # it ended, and what is pending is to be waited for
         self.issued = 0  # it issued at
+        self.offset: int | None = None  # in RAM, of what was fetched last; None: the bus or a hook served it
         self.fill = TICKS["line_fill"]  # what a store that misses costs
         self.branch: tuple[Use, int, bool] | None = None  # whose slot is due: use, issue, whether the slot may pair
         self.decoded: dict[tuple[int, int, bool, int], tuple[Any, bool]] = {}
@@ -175,6 +176,7 @@ class Model:
 
     def fetch(self, v: int, p: int) -> None:
         """An instruction at v lies in RAM."""
+        self.offset = p - self.core.ram_base
         base, size = self.fetched
         if size and v & -size & 0xFFFFFFFF == base:
             return
@@ -289,8 +291,10 @@ class Model:
         core = self.core
         second, began = self.open > 0, self.p
         self.stall, self.outside, self.drains, self.branch, self.issued = 0, False, False, None, self.p
+        self.offset = None
         try:
-            word, offset = core.fetch(core.pc)
+            word, _ = core.fetch(core.pc)
+            offset = self.offset
             use = use_of(word, core.fpscr & (PR | SZ))
             if second:
                 self.issued = began - 1
@@ -351,7 +355,7 @@ class Model:
     def _opens(self, use: Use, pc: int, offset: int) -> bool:
         """Whether the next instruction is the second of a pair with this one, which has ended."""
         core = self.core
-        if (pc ^ core.pc) >> 5 or core.hook is not None or self.outside or core.stopped:
+        if (pc ^ core.pc) >> 5 or self.outside or core.stopped:
             return False
         word = core.ram[offset + 2] | core.ram[offset + 3] << 8
         return self.pairs(use, use_of(word, core.fpscr & (PR | SZ)), self.issued)
@@ -364,7 +368,7 @@ class Model:
         delayed = "D" in use.row.flags
         if delayed:
             self.mark(use, t)
-            may_pair = not second and not self.outside and core.hook is None and not (pc ^ pc + 2) >> 5
+            may_pair = not second and not self.outside and self.offset is not None and not (pc ^ pc + 2) >> 5
             self.branch, self.issued = (use, t, may_pair), t + 1
         target = operation()
         core.instructions += 2 if delayed else 1

@@ -326,8 +326,15 @@ def test_nothing_pairs_behind_an_access_outside_ram(timed: Timed) -> None:
     assert timed.units("pref @r1; add #1,r3", 1, r1=DATA) == [1]
 
 
-def test_nothing_pairs_under_a_hook(timed: Timed) -> None:
-    timed.core.hook = lambda *access: None
+def test_a_hook_that_serves_nothing_leaves_a_pair(timed: Timed) -> None:
+    heard: list[Any] = []
+    timed.core.hook = lambda *access: heard.append(access[0])
+    assert timed.units("add #1,r3; mov r4,r5", 1) == [1]
+    assert heard[:2] == ["fetch", "fetch"]
+
+
+def test_nothing_pairs_with_what_a_hook_has_served(timed: Timed) -> None:
+    timed.core.hook = lambda kind, paddr, *rest: 0x7301 if kind == "fetch" and paddr == CODE & 0x1FFFFFFF else None
     assert timed.units("add #1,r3; mov r4,r5", 2) == [1, 2]
 
 

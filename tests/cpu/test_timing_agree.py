@@ -250,3 +250,28 @@ def test_random_loops_agree(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(200, 240))
 def test_many_random_loops_agree(seed: int) -> None:
     compare_loops(seed, 1500)
+
+
+@pytest.mark.parametrize("kind", ["native", "python"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hook_that_serves_nothing_changes_no_tick(kind: str, seed: int) -> None:
+    """A debugger's watchpoint is such a hook."""
+    rng = random.Random(seed)
+    for _ in range(12):
+        entry, code, found = random_snapshot(rng, 0), random_code(rng, SIZE // 2), []
+        ram = bytearray(code)
+        for vector in (0x100, 0x400, 0x600):
+            ram[vector : vector + len(SKIP)] = SKIP
+        for hook in (None, lambda *access: None):
+            core = make_core(kind, (BASE, SIZE))
+            core.bus = Bus()
+            core.write(BASE, bytes(ram))
+            core.restore(entry)
+            core.timing = "sh4a"
+            core.set_state({"ccr": 0x105})
+            core.hook = hook
+            stop = core.run(3000)
+            core.hook = None
+            rest = core.snapshot()["timing"], core.state(), core.instructions + core.skipped, core.bus.log
+            found.append((stop, *rest))
+        assert found[0] == found[1]
