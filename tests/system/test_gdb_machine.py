@@ -139,12 +139,14 @@ class TestRtos:
         "watch *(int *)&periodic_count", "continue", "delete", "print $sr", "continue",
     )  # fmt: skip
 
+    @pytest.mark.parametrize("timing", ["fast", "sh4a"])
     @pytest.mark.parametrize("core", ["native", "python"])
-    def test_a_task(self, core):
+    def test_a_task(self, core, timing):
         until = "25ms" if core == "python" else "200ms"
-        plain = run(RTOS, Consoles(), f"cpu.core={core}", until=until)
+        sets = f"cpu.core={core}", f"cpu.timing={timing}"
+        plain = run(RTOS, Consoles(), *sets, until=until)
         watcher = Attached(*self.COMMANDS)
-        figures = run(RTOS, watcher, "cpu.gdb=127.0.0.1:0", f"cpu.core={core}", until=until)
+        figures = run(RTOS, watcher, "cpu.gdb=127.0.0.1:0", *sets, until=until)
         said = watcher.said()
         assert said.count("Breakpoint 1, 0x8e") == 2 and " in run ()" in said, said
         assert said.count("Hardware watchpoint 2: ") == 2 and "Old value = 1\nNew value = 2\n" in said, said
