@@ -478,7 +478,8 @@ class Machine:
 
     def _run(self, until: int) -> Stop:
         core: Any = self.core
-        single = self.debugger is not None and self.debugger.stepping() and not core.sleeping and core.tick < until
+        single = self.debugger is not None and self.debugger.stepping() and not core.sleeping
+        single = single and (core.tick < until or getattr(core, "in_pair", False))
         began, ran = time.monotonic(), core.instructions
         doing(Row.INTERPRETER)  # or what a core says itself
         stop: Stop = core.step() if single else core.run(until)

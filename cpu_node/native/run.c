@@ -504,6 +504,7 @@ void run(core *c, int64_t until, bool single)
         c->pipe.issued = c->pipe.now; /* where it cannot be fetched any more */
         i = fetch(c, c->pc);
         use = use_of(i->op, i->n, i->m, c->fpscr);
+        use.reads = 0; /* its word may have become another: nothing waited for what that reads */
     paired:
         c->pipe.issued = c->pipe.now - 1;
         time_fetch(c, c->pc);
@@ -793,8 +794,11 @@ void run(core *c, int64_t until, bool single)
                     return;
                 c->start_tick = c->tick;
                 c->unit_pc = c->pc;
-                if (c->hook)
+                if (c->hook) {
                     i = fetch(c, c->pc);
+                    next = use_of(i->op, i->n, i->m, c->fpscr); /* of what it served: */
+                    next.reads = 0;                             /* nothing waited for what that reads */
+                }
                 use = next;
                 goto paired;
             }

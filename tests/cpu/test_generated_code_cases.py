@@ -147,3 +147,22 @@ def test_a_literal_on_another_page_misses() -> None:
 
     state = same(run)
     assert state["expevt"] == 0x40 and state["ssr"] == MD | 1 and state["fpscr"] == 0x41004
+
+
+@pytest.mark.parametrize("stride", [0x2000, 32])
+def test_a_horizon_within_any_stall(stride: int) -> None:
+    """Stores that miss and push out a dirty line: the longest stall there is must not carry a block past the horizon."""
+
+    def run(until: int) -> Callable[[Any], Any]:
+        def go(core: Any) -> Any:
+            put(core, LOOP, "mov.l r4,@r2; add r3,r2; dt r1; bf .-6; bra .-8; nop")
+            core.timing = "sh4a"
+            core.set_state({"sr": MD, "ccr": 0x105, "pc": LOOP, "r1": 1000, "r2": 0x8C020000, "r3": stride})
+            core.run(4000)
+            core.run(until)
+            return core.state(), core.tick, core.snapshot()["timing"]
+
+        return go
+
+    for until in range(5000, 5160):
+        same(run(until))

@@ -9,6 +9,7 @@ the other core, interrupts, leases, hooks, bus callbacks that fail.
 from __future__ import annotations
 
 import random
+import struct
 from typing import Any
 
 import pytest
@@ -275,3 +276,19 @@ def test_a_hook_that_serves_nothing_changes_no_tick(kind: str, seed: int) -> Non
             rest = core.snapshot()["timing"], core.state(), core.instructions + core.skipped, core.bus.log
             found.append((stop, *rest))
         assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("served", [0x0629, 0x0377, 0x6312, 0x3230, 0x0037])
+def test_a_hook_serves_another_second_of_a_pair(served: int) -> None:
+    def run(kind: str) -> Any:
+        core, found = make_core(kind, (BASE, SIZE)), []
+        core.write(BASE + 0x1000, struct.pack("<7H", 0x6212, 0x7301, 0x0429, 0x7501, 0x7601, 0xAFFE, 0x0009))
+        core.timing = "sh4a"
+        core.set_state({"sr": 0x40000000, "pc": 0x8C001000, "r1": 0x8C002000, "ccr": 0x105})
+        core.hook = lambda kind, paddr, *rest: served if (kind, paddr) == ("fetch", BASE + 0x1002) else None
+        for _ in range(7):
+            stop = core.step()
+            found.append((stop, core.snapshot()["timing"]["ready"]))
+        return found
+
+    assert run("native") == run("python")
