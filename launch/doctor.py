@@ -61,7 +61,7 @@ def _system() -> list[Finding]:
 
 
 def _guests() -> list[Finding]:
-    files = {"rtos": "rtos-demo-spumone.elf"}
+    files = {"rtos": "rtos-demo-spumone.elf", "bench": "integer.elf"}
     found: list[Finding] = []
     for name in GUESTS:
         try:

@@ -61,8 +61,11 @@ static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
     uint32_t offset = p - c->ram_base;
     if (kind == WRITE && c->has_code[offset >> 12])
         return 1;
-    if (c->timed && memory_kind(c, vaddr, ptel, false) != COPY_BACK) /* what is remembered is looked up in the cache */
-        return 1;
+    if (c->timed) { /* what is remembered is looked up in the cache */
+        enum memory memory = memory_kind(c, vaddr, ptel, false);
+        if (memory == UNCACHED || (kind == WRITE && memory != COPY_BACK))
+            return 1;
+    }
     remember(c, vaddr, c->jit->table[c->sr & SR_MD ? 1 : 0][kind], c->ram + (offset & ~0xfffu));
     return 0;
 }

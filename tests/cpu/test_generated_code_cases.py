@@ -151,7 +151,7 @@ def test_a_literal_on_another_page_misses() -> None:
 
 @pytest.mark.parametrize("stride", [0x2000, 32])
 def test_a_horizon_within_any_stall(stride: int) -> None:
-    """Stores that miss and push out a dirty line: the longest stall there is must not carry a block past the horizon."""
+    """Stores that miss and push out a dirty line: no stall may carry a block past the horizon."""
 
     def run(until: int) -> Callable[[Any], Any]:
         def go(core: Any) -> Any:
@@ -166,3 +166,20 @@ def test_a_horizon_within_any_stall(stride: int) -> None:
 
     for until in range(5000, 5160):
         same(run(until))
+
+
+def test_the_order_of_use_of_the_instruction_cache() -> None:
+    """Five functions in one set: which of them has to go depends on the order in which generated code fetched them."""
+
+    def run(core: Any) -> Any:
+        for k in range(5):
+            put(core, 0x8C020400 + 0x2000 * k, "rts; nop")
+        order = (0, 1, 2, 3, 0, 4, 1, 0, 2, 2, 3, 0, 4, 0)
+        calls = "; ".join(f"mov #{k},r2; shll8 r2; shll2 r2; shll2 r2; shll r2; add r5,r2; jsr @r2; nop" for k in order)
+        put(core, LOOP, calls + "; jmp @r6; nop")
+        core.timing = "sh4a"
+        core.set_state({"sr": MD, "ccr": 0x105, "pc": LOOP, "r5": 0x8C020400, "r6": LOOP})
+        core.run(20_000)
+        return core.state(), core.tick, core.instructions, core.snapshot()["timing"]
+
+    same(run)
