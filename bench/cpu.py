@@ -283,6 +283,10 @@ def main() -> None:
     wanted = args.programs.split(",") if args.programs else [*PROGRAMS, *([LINUX] if native else [])]
     if unknown := set(wanted) - {*PROGRAMS, LINUX}:
         options.error(f"no program {', '.join(unknown)}: there are {', '.join(PROGRAMS)}, {LINUX}")
+    if unknown := set(names) - set(timings(args.core)):
+        options.error(f"no timing {', '.join(unknown)}: the {args.core} core has {', '.join(timings(args.core))}")
+    if args.runs < 1 or scale <= 0:
+        options.error(f"--runs {args.runs}, --scale {scale}: expected at least one run, and a scale above 0")
     found = []
     for name in wanted:
         if name == LINUX:

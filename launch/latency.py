@@ -58,7 +58,7 @@ def latency(args: argparse.Namespace) -> int:
         cpu = topology.nodes[topology.node_of_role("cpu") or ""]
         timing = args.timing or cpu["timing"]
         if args.timing:
-            cpu["timing"] = "fast"  # until the samples are near: _measure
+            cpu["timing"], cpu["timing_from"] = "fast", "0s"  # until the samples are near: _measure
         ceiling |= any("linux-ceiling" in guest.image for guest in topology.guests.values())
         try:
             rows.append(measure(name, topology, args))

@@ -183,3 +183,48 @@ def test_the_order_of_use_of_the_instruction_cache() -> None:
         return core.state(), core.tick, core.instructions, core.snapshot()["timing"]
 
     same(run)
+
+
+def test_an_access_in_the_slot_of_a_pair_whose_first_stalled() -> None:
+    """It carries the tick at which the unit began, before the stall."""
+
+    class Device:
+        def __init__(self) -> None:
+            self.ticks: list[int] = []
+
+        def read(self, tick: int, paddr: int, size: int) -> int:
+            self.ticks.append(tick)
+            return 5
+
+    def run(core: Any) -> Any:
+        core.bus = device = Device()
+        passes = "bra .+4; nop; " * 6  # what the interpreter takes over, it gives back
+        put(core, LOOP, f"add r3,r1; nop; nop; nop; mov.l @r1,r2; bra .+6; mov.l @r5,r6; nop; nop; {passes} dt r4; nop")
+        put(core, LOOP + 0x2E, "bra .-46; nop")
+        core.timing = "sh4a"
+        core.set_state({"sr": MD, "pc": LOOP, "ccr": 0x105, "r1": 0x8C020000, "r3": 32, "r4": 200, "r5": 0xB0000000})
+        stop = core.run(40_000)
+        assert len(device.ticks) > 100
+        return stop, device.ticks, core.instructions
+
+    same(run)
+
+
+def test_without_room_for_a_generator() -> None:
+    """The interpreter does it all, and the core says so; the room comes back."""
+
+    def run(core: Any) -> Any:
+        put(core, LOOP, "add #1,r4; dt r1; bf .-4; bra .+0; nop")
+        core.set_state({"sr": MD, "pc": LOOP, "r1": 1000})
+        core.run(4000)
+        return core.state(), core.tick
+
+    cores = []
+    while not cores or cores[-1].generates:
+        cores.append(make_core("native", (BASE, 0x10000)))
+        cores[-1].hot = 1
+        assert len(cores) < 200
+    assert run(cores[0]) == run(cores[-1])
+    assert cores[0].generated > 0 == cores[-1].generated
+    del cores
+    assert make_core("native", (BASE, 0x10000)).generates

@@ -150,3 +150,13 @@ def test_what_is_typed_while_a_debugger_stands_in_a_pair_waits_for_its_end(plain
     [(tick, target, byte)] = made.journal
     assert (target, byte) == ("scif0", ord("x")) and typed[0] <= tick <= typed[0] + 1000
     assert made.finish()["digest"] != plain[0]
+
+
+def test_a_run_says_that_there_is_no_generator() -> None:
+    cores = [make_core("native", (0x0C000000, 0x1000))]
+    while cores[-1].generates:
+        cores.append(make_core("native", (0x0C000000, 0x1000)))
+    made = machine(RTOS)
+    assert made.go(100_000)[0] == "until"
+    [report] = made.finish()["reports"]
+    assert report == "cpu: no code generator for this host: all is interpreted, many times slower"
