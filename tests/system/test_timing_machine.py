@@ -159,4 +159,4 @@ def test_a_run_says_that_there_is_no_generator() -> None:
     made = machine(RTOS)
     assert made.go(100_000)[0] == "until"
     [report] = made.finish()["reports"]
-    assert report == "cpu: no code generator for this host: all is interpreted, many times slower"
+    assert report == "tick 0: cpu: no code generator for this host: all is interpreted, many times slower"
