@@ -121,7 +121,8 @@ class CpuNode:
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
         if config["hot"] and not getattr(core, "generates", True):
-            self.machine.report(0, f"{self.name}: no code generator for this host: all is interpreted, many times slower")
+            text = "no code generator for this host: all is interpreted, many times slower"
+            self.machine.report(0, f"{self.name}: {text}")
         if config["timing"] != "fast":
             self.machine.set_timing(config["timing"], ticks(config["timing_from"]))
         loads, entry = [], None
