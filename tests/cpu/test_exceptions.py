@@ -10,6 +10,7 @@ T = 1
 
 
 def test_entry_saves_sr_pc_and_r15_and_switches_to_bank_1(bench: Bench) -> None:
+    # Source: [SH7785 99], [SH7785 113]; banks [SH7785 30]
     state = bench.one("trapa #3", sr=MD | FD | 0x2F3, r0=1, r0_bank=2, r15=0x1234)
     assert (state["pc"], state["spc"], state["ssr"], state["sgr"]) == (VBR + 0x100, CODE + 2, MD | FD | 0x2F3, 0x1234)
     assert state["sr"] == MD | RB | BL | FD | 0x2F3  # IMASK, FD and the rest stay
@@ -18,21 +19,25 @@ def test_entry_saves_sr_pc_and_r15_and_switches_to_bank_1(bench: Bench) -> None:
 
 
 def test_entry_from_user_mode_is_privileged(bench: Bench) -> None:
+    # Source: [SH7785 99], [SH7785 113]
     state = bench.faults("trapa #255", at=USER, sr=T)
     assert (state["sr"] & (MD | RB | BL), state["ssr"], state["tra"]) == (MD | RB | BL, T, 0x3FC)
 
 
 def test_entry_from_bank_1_keeps_the_bank(bench: Bench) -> None:
+    # Source: [SH7785 99]; banks [SH7785 30]
     state = bench.one("trapa #0", sr=MD | RB, r0=1, r0_bank=2)
     assert (state["r0"], state["r0_bank"]) == (1, 2)
 
 
 def test_rte_restores_sr_and_goes_to_spc(bench: Bench) -> None:
+    # Source: [S 94], [S 302]
     state = bench.one("rte; nop", sr=MD | RB | BL | 0xF0, ssr=0x101, spc=0x0C004000, r0=1, r0_bank=2)
     assert (state["pc"], state["sr"], state["r0"], state["r0_bank"]) == (0x0C004000, 0x101, 2, 1)
 
 
 def test_slot_of_rte_is_executed_with_the_restored_sr(bench: Bench) -> None:
+    # Source: [S 94], [S 302]
     state = bench.one("rte; mov #7,r0", sr=MD | RB | BL, ssr=MD | T, spc=DATA, r0=1, r0_bank=2)
     assert (state["r0"], state["r0_bank"]) == (7, 1)  # r0 of bank 0
     state = bench.one("rte; movt r8", sr=MD | RB | BL, ssr=MD | T, spc=DATA)
@@ -42,17 +47,20 @@ def test_slot_of_rte_is_executed_with_the_restored_sr(bench: Bench) -> None:
 
 
 def test_slot_of_rte_to_user_mode_is_in_user_mode(bench: Bench) -> None:
+    # Source: [S 302], [SH7730 119]; that it may fail at all [own]
     state = bench.one("rte; stc vbr,r8", sr=MD | RB | BL, ssr=0, spc=USER + 0x40)
     assert (state["expevt"], state["spc"], state["ssr"]) == (0x1A0, CODE, 0)
 
 
 def test_slot_of_rte_is_fetched_with_the_old_sr(bench: Bench) -> None:
     """It lies in P1, which user mode cannot fetch from."""
+    # Source: [S 302]
     state = bench.one("rte; mov #7,r8", sr=MD | RB | BL, ssr=0, spc=USER)
     assert (state["pc"], state["r8"], state["sr"]) == (USER, 7, 0)
 
 
 def test_fault_in_the_slot_of_rte_that_cleared_bl_is_taken(bench: Bench) -> None:
+    # Source: [own]: [S 302] forbids it to software
     state = bench.one("rte; mov.l @r8,r9", sr=MD | RB | BL, ssr=MD, spc=DATA, r8=1)
     assert (state["expevt"], state["spc"], state["ssr"], bench.stop.reason) == (0xE0, CODE, MD, "step")
 
@@ -62,6 +70,7 @@ def test_fault_in_the_slot_of_rte_that_cleared_bl_is_taken(bench: Bench) -> None
 
 @pytest.mark.parametrize("text", [".word 0x0000", ".word 0xfffd", ".word 0x0001", ".word 0xf0dd"])
 def test_undefined_word_is_illegal(bench: Bench, text: str) -> None:
+    # Source: FFFD [SH7730 118], in a slot [SH7730 119]; the others [own]
     state = bench.faults(text)
     assert (state["expevt"], state["spc"], state["vector"]) == (0x180, CODE, 0x100)
     state = bench.faults(f"bra .+8; {text}")
@@ -76,6 +85,7 @@ SLOT_ILLEGAL = (
 
 @pytest.mark.parametrize("text", SLOT_ILLEGAL)
 def test_illegal_in_a_slot(bench: Bench, text: str) -> None:
+    # Source: [SH7730 119]; after a branch that is not taken [S 94]
     for branch in ("bra .+20", "jsr @r2", "bf.s .+20", "bt.s .+20"):
         code = f"{branch}; nop" if "mov" not in text else f"nop; {branch}"
         at = CODE + (2 if "mov" in text else 0)
@@ -90,6 +100,7 @@ def test_illegal_in_a_slot(bench: Bench, text: str) -> None:
 @pytest.mark.parametrize("text", ["mov #1,r1", "mov.l @r2,r1", "stc sr,r1", "ldc r2,gbr", "ldc r2,ssr", "sts pr,r1",
                                   "mac.l @r2+,@r2+", "nop", "ldc r2,vbr", "lds r2,fpscr"])  # fmt: skip
 def test_legal_in_a_slot(bench: Bench, text: str) -> None:
+    # Source: [SH7730 119], which does not list them
     assert bench.one(f"bra .+20; {text}", r2=DATA)["pc"] == CODE + 20
 
 
@@ -106,14 +117,22 @@ USERS = (
 
 @pytest.mark.parametrize("text", PRIVILEGED)
 def test_privileged_instruction_in_user_mode_is_illegal(bench: Bench, text: str) -> None:
+    # Source: [SH7730 118], in a slot [SH7730 119]; RTE [S 302]
     state = bench.faults(text, at=USER, sr=0, r1=DATA & 0x1FFFFFFF)
     assert (state["expevt"], state["spc"], state["r1"]) == (0x180, USER, DATA & 0x1FFFFFFF)
     state = bench.faults(f"bra .+8; {text}", at=USER, sr=0, r1=DATA & 0x1FFFFFFF)
     assert (state["expevt"], state["spc"]) == (0x1A0, USER)
 
 
+def test_rts_is_legal_in_user_mode(bench: Bench) -> None:
+    # Source: [SH7730 118], which does not list it
+    state = bench.one("rts; nop", at=USER, sr=0, pr=USER + 0x40)
+    assert (state["pc"], state["expevt"]) == (USER + 0x40, 0)
+
+
 @pytest.mark.parametrize("text", USERS)
 def test_allowed_in_user_mode(bench: Bench, text: str) -> None:
+    # Source: [SH7730 118], which does not list them
     state = bench.one(text, at=USER, sr=0, r1=DATA & 0x1FFFFFFF)
     assert state["expevt"] in (0, 0x160)
 
@@ -121,6 +140,7 @@ def test_allowed_in_user_mode(bench: Bench, text: str) -> None:
 @pytest.mark.parametrize("slot, expevt", [("mov.l @r1,r2", 0xE0), ("mov.l r2,@r1", 0x100), (".word 0", 0x1A0),
                                           ("fdiv fr2,fr1", 0x120)])  # fmt: skip
 def test_spc_of_an_exception_in_a_slot_is_the_branch(bench: Bench, slot: str, expevt: int) -> None:
+    # Source: [S 94]; PR is written [SH7785 122]; its value, and the ticks [own]
     state = bench.faults(f"bsr .+20; {slot}", r1=1, fpscr=8 << 7, fr1=0x3F800000)
     assert (state["expevt"], state["spc"]) == (expevt, CODE)
     assert state["pr"] == CODE + 4  # the branch's own effect stays
@@ -128,6 +148,7 @@ def test_spc_of_an_exception_in_a_slot_is_the_branch(bench: Bench, slot: str, ex
 
 
 def test_spc_of_trapa_is_the_next_instruction(bench: Bench) -> None:
+    # Source: [SH7785 113]
     bench.put(VBR + 0x100, "rte; nop")
     assert bench.go("trapa #1; mov #5,r1")["r1"] == 5
 
@@ -147,6 +168,7 @@ def test_spc_of_trapa_is_the_next_instruction(bench: Bench) -> None:
 def test_misaligned_access_is_an_address_error_that_changes_no_register(
     bench: Bench, text: str, offset: int, expevt: int
 ) -> None:
+    # Source: [SH7750 169], [SH7730 115]; re-executed [S 94]
     registers = {"r0": 0, "r1": DATA + offset, "r2": 5, "r3": DATA + 0x100, "gbr": 6, "pr": 7, "mach": 8, "macl": 9}
     state = bench.faults(text, **registers)
     tea = DATA + offset + (4 if "(4" in text else 0) - (4 if "-" in text else 0)
@@ -156,6 +178,7 @@ def test_misaligned_access_is_an_address_error_that_changes_no_register(
 
 
 def test_mac_that_fails_at_its_second_operand_moves_neither_register(bench: Bench) -> None:
+    # Source: [SH7764 127]; which operand is the first [own]
     state = bench.faults("mac.l @r1+,@r3+", r1=DATA + 2, r3=DATA)
     assert (state["tea"], state["r1"], state["r3"]) == (DATA + 2, DATA + 2, DATA)
     state = bench.faults("mac.l @r1+,@r3+", r1=DATA + 2, r3=DATA + 1)
@@ -163,11 +186,13 @@ def test_mac_that_fails_at_its_second_operand_moves_neither_register(bench: Benc
 
 
 def test_byte_and_unaligned_moves_need_no_alignment(bench: Bench) -> None:
+    # Source: [SH7750 169], which has no bytes; cache instructions [own]
     for text in ("mov.b @r1,r0", "mov.b r0,@r1", "movua.l @r1,r0", "tas.b @r1", "pref @r1", "ocbi @r1"):
         assert bench.one(text, r1=DATA + 3)["pc"] == CODE + 2
 
 
 def test_fetch_from_an_odd_address(bench: Bench) -> None:
+    # Source: [SH7709S 97]; vector [WashingtonDC]
     bench.one("jmp @r1; nop", r1=DATA + 1)
     bench.core.step()
     state = bench.core.state()
@@ -178,19 +203,56 @@ def test_fetch_from_an_odd_address(bench: Bench) -> None:
 
 
 def test_illegal_comes_before_fpu_disable_and_that_before_the_access(bench: Bench) -> None:
+    # Source: [WashingtonDC]; doubles [own]
     assert bench.faults("fmov @r1,fr0", sr=MD | FD, r1=1)["expevt"] == 0x800
     assert bench.faults("fadd fr1,fr2", sr=MD | FD, fpscr=0x80000)["expevt"] == 0x800  # PR=1, odd register
     assert bench.faults("stc.l vbr,@-r1", at=USER, sr=0, r1=1)["expevt"] == 0x180
 
 
 def test_fetch_comes_before_decoding(bench: Bench) -> None:
+    # Source: [WashingtonDC]
     bench.store(0xFF000010, 1)
     bench.core.set_state({"pc": 0x00400000})
     bench.core.step()
     assert bench.core.state()["expevt"] == 0x40
 
 
+def test_undefined_word_of_the_fpu_is_illegal_where_the_fpu_is_disabled(bench: Bench) -> None:
+    # Source: [own]: in [WashingtonDC] both have one place
+    assert bench.faults(".word 0xfffd", sr=MD | FD)["expevt"] == 0x180
+
+
+def test_odd_address_of_a_fetch_comes_before_its_miss(bench: Bench) -> None:
+    # Source: [WashingtonDC]
+    bench.mmu_on()
+    bench.core.set_state({"pc": 0x00400001})
+    bench.core.step()
+    state = bench.core.state()
+    assert (state["expevt"], state["tea"], state["pc"]) == (0xE0, 0x00400001, VBR + 0x100)
+
+
+def test_protection_of_a_fetch_comes_before_decoding(bench: Bench) -> None:
+    # Source: [WashingtonDC]
+    bench.put(CODE, ".word 0")
+    bench.page(0, 0x00400000, CODE & 0x1FFFF000, pr=1)
+    bench.mmu_on()
+    bench.core.set_state({"sr": 0, "pc": 0x00400000})
+    bench.core.step()
+    assert bench.core.state()["expevt"] == 0xA0
+
+
+def test_first_transfer_of_an_instruction_comes_before_its_second(bench: Bench) -> None:
+    """A miss of the first, though the second is misaligned; of each by itself alignment comes first."""
+    # Source: [SH7764 127]
+    bench.mmu_on()
+    state = bench.faults("mac.l @r1+,@r3+", r1=DATA + 2, r3=0x00400000)
+    assert (state["expevt"], state["tea"]) == (0x40, 0x00400000)
+    state = bench.faults("mac.l @r1+,@r3+", r1=0x00400000, r3=DATA + 2)
+    assert (state["expevt"], state["tea"]) == (0xE0, DATA + 2)
+
+
 def test_interrupt_comes_before_the_next_instruction(bench: Bench) -> None:
+    # Source: [own]
     bench.put(CODE, "trapa #1")
     bench.core.set_irq(1, 0x580)
     assert bench.core.run(10).reason == "interrupt"
@@ -199,6 +261,7 @@ def test_interrupt_comes_before_the_next_instruction(bench: Bench) -> None:
 
 def test_interrupt_waits_for_the_slot(bench: Bench) -> None:
     """A request that comes with the branch is seen after the slot; SPC is the branch's target."""
+    # Source: [S 302] for RTE, [QEMU] for all; SPC [S 94]
 
     class Raising:
         def write(self, *access: int) -> None:
@@ -214,6 +277,7 @@ def test_interrupt_waits_for_the_slot(bench: Bench) -> None:
 
 
 def test_ldc_to_sr_that_unmasks_lets_an_interrupt_in_at_once(bench: Bench) -> None:
+    # Source: [own]
     bench.put(CODE, "ldc r1,sr; mov #1,r2")
     bench.core.set_state({"sr": MD | 0xF0, "r1": MD, "r2": 0})
     bench.core.set_irq(3, 0x580)
@@ -222,6 +286,7 @@ def test_ldc_to_sr_that_unmasks_lets_an_interrupt_in_at_once(bench: Bench) -> No
 
 
 def test_acceptance_leaves_imask_and_expevt(bench: Bench) -> None:
+    # Source: [SH7763 133], the choice of CPUOPM.INTMU=0
     bench.faults("trapa #1")
     bench.core.set_state({"sr": MD | 0x30, "pc": CODE})
     bench.core.set_irq(9, 0x620)
@@ -230,11 +295,39 @@ def test_acceptance_leaves_imask_and_expevt(bench: Bench) -> None:
     assert (state["intevt"], state["expevt"], state["sr"]) == (0x620, 0x160, MD | RB | BL | 0x30)
 
 
+def test_acceptance_saves_as_an_exception_does(bench: Bench) -> None:
+    # Source: [SH7763 133]
+    bench.core.set_state({"sr": MD | T, "r15": 0x1234})
+    bench.core.set_irq(1, 0x620)
+    bench.core.accept()
+    state = bench.core.state()
+    assert (state["spc"], state["ssr"], state["sgr"], state["pc"]) == (CODE, MD | T, 0x1234, VBR + 0x600)
+
+
+def test_cpuopm_intmu_does_not_raise_imask(bench: Bench) -> None:
+    # Source: [own]: [SH7763 133] raises it where INTMU is 1
+    bench.store(0xFF2F0000, 0x3E0 | 8)
+    bench.core.set_irq(9, 0x620)
+    bench.core.accept()
+    assert bench.core.state()["sr"] == MD | RB | BL
+
+
+def test_spc_of_an_interrupt_that_ends_sleep_is_behind_it(bench: Bench) -> None:
+    # Source: [S 94]
+    bench.put(CODE, "sleep; nop")
+    bench.core.run(10)
+    bench.core.set_irq(2, 0x580)
+    bench.core.run(20)
+    bench.core.accept()
+    assert bench.core.state()["spc"] == CODE + 2
+
+
 # Reset ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["trapa #1", ".word 0", "mov.l @r8,r9", "bra .+8; trapa #1", "fadd fr0,fr0"])
 def test_exception_with_bl_set_resets(bench: Bench, text: str) -> None:
+    # Source: [S 94], [SH7785 99]; what it leaves [own]
     state = bench.faults(text, sr=MD | BL | FD, r8=1, r15=7, ccr=0x909, mmucr=0, ssr=MD, spc=5, sgr=6)
     assert bench.stop.reason == "reset"
     assert (state["pc"], state["sr"], state["vbr"], state["expevt"]) == (0xA0000000, 0x700000F0, 0, 0x20)
@@ -242,7 +335,14 @@ def test_exception_with_bl_set_resets(bench: Bench, text: str) -> None:
     assert (state["ssr"], state["spc"], state["sgr"], state["r15"]) == (MD, 5, 6, 7)  # nothing is saved
 
 
+def test_reset_by_a_blocked_exception_has_written_tea_and_pteh(bench: Bench) -> None:
+    # Source: [own]
+    state = bench.faults("mov.l @r8,r9", sr=MD | BL, r8=0x12345679, pteh=0x42)
+    assert (bench.stop.reason, state["tea"], state["pteh"]) == ("reset", 0x12345679, 0x12345442)
+
+
 def test_a_run_may_go_on_after_a_reset(bench: Bench) -> None:
+    # Source: [own]
     bench.faults("trapa #1", sr=MD | BL)
     bench.core.set_state({"pc": bench.put(CODE, "mov #4,r1") - 2})
     assert bench.core.run(bench.core.tick + 1).reason == "horizon"
@@ -250,6 +350,7 @@ def test_a_run_may_go_on_after_a_reset(bench: Bench) -> None:
 
 
 def test_sleeping_core_does_not_reset_by_its_interrupt(bench: Bench) -> None:
+    # Source: [S 94]
     bench.put(CODE, "sleep; nop")
     bench.core.set_state({"sr": MD | BL})
     bench.core.run(10)
@@ -265,12 +366,14 @@ def test_sleeping_core_does_not_reset_by_its_interrupt(bench: Bench) -> None:
 @pytest.mark.parametrize("text, ticks", [("trapa #1", 1), (".word 0", 1), ("mov.l @r8,r9", 1), ("bra .+8; .word 0", 2),
                                          ("rte; mov.l @r8,r9", 2), ("bf.s .+8; mov.l @r8,r9", 2)])  # fmt: skip
 def test_an_exception_costs_the_instructions_of_its_unit_that_were_tried(bench: Bench, text: str, ticks: int) -> None:
+    # Source: [own]
     bench.faults(text, r8=1, ssr=MD)
     assert (bench.core.tick, bench.core.instructions) == (ticks, ticks)
 
 
 def test_nested_exception_after_the_handler_saved_its_state(bench: Bench) -> None:
     """A handler that clears BL can itself be interrupted by an exception, and returns through both."""
+    # Source: [S 94]
     bench.put(
         VBR + 0x100,
         "tst r12,r12; bf .+20; mov #1,r12; stc spc,r8; stc ssr,r9; ldc r10,sr; trapa #2; add #1,r13; ldc r8,spc; "
@@ -281,6 +384,7 @@ def test_nested_exception_after_the_handler_saved_its_state(bench: Bench) -> Non
 
 
 def test_linux_style_entry_and_return_through_memory(bench: Bench) -> None:
+    # Source: [S 94]
     enter, leave = (
         "stc.l spc,@-r15; stc.l ssr,@-r15; sts.l pr,@-r15",
         "lds.l @r15+,pr; ldc.l @r15+,ssr; ldc.l @r15+,spc",
@@ -291,5 +395,6 @@ def test_linux_style_entry_and_return_through_memory(bench: Bench) -> None:
 
 
 def test_exception_vector_is_relative_to_vbr(bench: Bench) -> None:
+    # Source: [SH7785 113]
     state = bench.one("trapa #1", vbr=BASE | 0x80040000)
     assert state["pc"] == (BASE | 0x80040000) + 0x100

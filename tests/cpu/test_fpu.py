@@ -69,6 +69,7 @@ HOST = {"fadd": lambda a, b: a + b, "fsub": lambda a, b: a - b, "fmul": lambda a
 @pytest.mark.parametrize("name", HOST)
 def test_single_arithmetic_rounds_as_the_host(bench: Bench, name: str) -> None:
     """Computed in double and rounded once more: exact for these four on singles."""
+    # Source: [SH7764 143]
     for a, b in zip(singles(1, 150), singles(2, 150), strict=True):
         state = bench.one(f"{name} fr2,fr1", fr1=a, fr2=b, fpscr=0)
         exact = HOST[name](Fraction(number(a)), Fraction(number(b)))
@@ -79,6 +80,7 @@ def test_single_arithmetic_rounds_as_the_host(bench: Bench, name: str) -> None:
 
 @pytest.mark.parametrize("name", HOST)
 def test_double_arithmetic_rounds_as_the_host(bench: Bench, name: str) -> None:
+    # Source: [SH7764 143]
     for a, b in zip(doubles(1, 150), doubles(2, 150), strict=True):
         state = bench.one(f"{name} fr4,fr2", fpscr=PR, **pair("fr", 2, a), **pair("fr", 4, b))
         expected = double(HOST[name](wide(a), wide(b)))
@@ -89,6 +91,7 @@ def test_double_arithmetic_rounds_as_the_host(bench: Bench, name: str) -> None:
 
 @pytest.mark.parametrize("name", HOST)
 def test_rounding_toward_zero_never_exceeds_the_exact_value(bench: Bench, name: str) -> None:
+    # Source: [SH7764 143]
     for a, b in zip(singles(3, 100), singles(4, 100), strict=True):
         state = bench.one(f"{name} fr2,fr1", fr1=a, fr2=b, fpscr=RZ)
         exact = HOST[name](Fraction(number(a)), Fraction(number(b)))
@@ -96,7 +99,14 @@ def test_rounding_toward_zero_never_exceeds_the_exact_value(bench: Bench, name: 
         assert abs(Fraction(number(result))) <= abs(exact) < abs(Fraction(number(result + 1)))
 
 
+@pytest.mark.parametrize("mode", [1, 2, 3])
+def test_every_other_rounding_mode_is_toward_zero(bench: Bench, mode: int) -> None:
+    # Source: [SH7764 143]; 2 and 3 [own]
+    assert bench.one("fdiv fr2,fr1", fr1=TWO, fr2=single(3), fpscr=mode)["fr1"] == single(2 / 3) - 1
+
+
 def test_square_roots_round_as_the_host(bench: Bench) -> None:
+    # Source: [SH7764 143]
     for a, b in zip(singles(5, 100), doubles(5, 100), strict=True):
         state = bench.one("fsqrt fr1", fr1=a & 0x7FFFFFFF, fpscr=0)
         assert state["fr1"] == single(math.sqrt(number(a & 0x7FFFFFFF)))
@@ -106,6 +116,7 @@ def test_square_roots_round_as_the_host(bench: Bench) -> None:
 
 
 def test_conversions_round_as_the_host(bench: Bench) -> None:
+    # Source: [SH7764 143]
     rng = random.Random(6)
     for _ in range(100):
         x = rng.getrandbits(32)
@@ -125,6 +136,7 @@ def test_conversions_round_as_the_host(bench: Bench) -> None:
 @pytest.mark.parametrize("place", ["fr1", "fr2"])
 def test_a_nan_gives_the_default_nan_and_only_a_signalling_one_is_invalid(bench: Bench, text: str, place: str) -> None:
     """On the SH the NaN with the top fraction bit set signals."""
+    # Source: [SH7750 188]
     operands = {"fr0": ONE, "fr1": ONE, "fr2": ONE, "fpscr": 0}
     state = bench.one(text, **{**operands, place: QNAN})
     assert (state["fr1"], cause(state)) == (NAN, 0)
@@ -133,6 +145,7 @@ def test_a_nan_gives_the_default_nan_and_only_a_signalling_one_is_invalid(bench:
 
 
 def test_default_nan_of_doubles(bench: Bench) -> None:
+    # Source: [SH7750 188]
     state = bench.one("fadd fr4,fr2", fpscr=PR, **pair("fr", 2, 0x7FF8000000000000), **pair("fr", 4, double(1)))
     assert (of_pair(state, 2), cause(state)) == (0x7FF7FFFFFFFFFFFF, V)
     state = bench.one("fcnvsd fpul,dr2", fpul=QNAN, fpscr=PR)
@@ -154,6 +167,7 @@ def test_default_nan_of_doubles(bench: Bench) -> None:
     ],
 )  # fmt: skip
 def test_infinities_and_zeros(bench: Bench, text: str, a: int, b: int, result: int, why: int) -> None:
+    # Source: [M]; results of V and Z [SH7760 51]
     for mode in (0, RZ):
         state = bench.one(f"{text} fr2,fr1", fr1=a, fr2=b, fpscr=mode)
         assert (state["fr1"], cause(state)) == (result, why)
@@ -164,11 +178,13 @@ def test_infinities_and_zeros(bench: Bench, text: str, a: int, b: int, result: i
     [(MINUS, MINUS, 0), (0, 0, 0), (MINUS | ONE, NAN, V), (INF, INF, 0), (NINF, NAN, V), (QNAN, NAN, 0)],
 )
 def test_square_root_of_special_numbers(bench: Bench, x: int, result: int, why: int) -> None:
+    # Source: [M]; result of V [SH7760 51]
     state = bench.one("fsqrt fr1", fr1=x, fpscr=0)
     assert (state["fr1"], cause(state)) == (result, why)
 
 
 def test_overflow_by_rounding_mode(bench: Bench) -> None:
+    # Source: [SH7764 143], [SH7760 51]; inexact with it [M]
     state = bench.one("fadd fr1,fr1", fr1=GREATEST, fpscr=0)
     assert (state["fr1"], cause(state)) == (INF, O | I)
     state = bench.one("fadd fr1,fr1", fr1=GREATEST | MINUS, fpscr=RZ)
@@ -179,6 +195,7 @@ def test_overflow_by_rounding_mode(bench: Bench) -> None:
 
 
 def test_dn_reads_denormals_as_zeros_of_their_sign(bench: Bench) -> None:
+    # Source: [SH7750 188]; sign [own]
     state = bench.one("fadd fr2,fr1", fr1=DENORMAL | MINUS, fr2=MINUS, fpscr=DN)
     assert (state["fr1"], cause(state)) == (MINUS, 0)
     state = bench.one("fdiv fr2,fr1", fr1=ONE, fr2=0x007FFFFF, fpscr=DN)
@@ -189,6 +206,7 @@ def test_dn_reads_denormals_as_zeros_of_their_sign(bench: Bench) -> None:
 
 
 def test_dn_flushes_results_to_zeros_of_their_sign(bench: Bench) -> None:
+    # Source: [SH7760 51]
     state = bench.one("fmul fr2,fr1", fr1=LEAST | MINUS, fr2=HALF, fpscr=DN)
     assert (state["fr1"], cause(state)) == (MINUS, U | I)
     state = bench.one("fsub fr2,fr1", fr1=LEAST | 1, fr2=LEAST, fpscr=DN)
@@ -196,6 +214,7 @@ def test_dn_flushes_results_to_zeros_of_their_sign(bench: Bench) -> None:
 
 
 def test_without_dn_denormals_are_computed_with(bench: Bench) -> None:
+    # Source: [SH7750 188]; without an FPU error [own]
     state = bench.one("fmul fr2,fr1", fr1=LEAST | MINUS, fr2=HALF, fpscr=0)
     assert (state["fr1"], cause(state)) == (0x80400000, 0)  # exact: no underflow
     state = bench.one("fmul fr2,fr1", fr1=LEAST | 1, fr2=HALF, fpscr=0)
@@ -208,6 +227,7 @@ def test_without_dn_denormals_are_computed_with(bench: Bench) -> None:
 
 
 def test_moves_and_signs_keep_denormals_and_nans(bench: Bench) -> None:
+    # Source: [SH7750 188]
     state = bench.go("fmov fr1,fr2; fneg fr1; flds fr3,fpul; fabs fr3", fr1=DENORMAL, fr3=SNAN | MINUS, fpscr=DN)
     assert (state["fr2"], state["fr1"]) == (DENORMAL, DENORMAL | MINUS)
     assert (state["fpul"], state["fr3"]) == (SNAN | MINUS, SNAN)
@@ -219,6 +239,7 @@ def test_moves_and_signs_keep_denormals_and_nans(bench: Bench) -> None:
 
 def test_fmac_rounds_once(bench: Bench) -> None:
     """(1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 fused, 0 when the product is rounded first."""
+    # Source: [SH7764 143]
     a = single(1 + 2.0**-12)
     state = bench.one("fmac fr0,fr2,fr1", fr0=a, fr2=a, fr1=single(-(1 + 2.0**-11)), fpscr=0)
     assert (state["fr1"], cause(state)) == (single(2.0**-24), 0)
@@ -233,6 +254,7 @@ def test_fmac_rounds_once(bench: Bench) -> None:
 
 
 def test_fmac_of_zero_times_infinity_is_invalid_even_with_a_nan(bench: Bench) -> None:
+    # Source: [own]
     state = bench.one("fmac fr0,fr2,fr1", fr0=0, fr2=INF, fr1=QNAN, fpscr=0)
     assert (state["fr1"], cause(state)) == (NAN, V)
     state = bench.one("fmac fr0,fr2,fr1", fr0=INF, fr2=ONE, fr1=NINF, fpscr=0)
@@ -248,6 +270,7 @@ def test_fmac_of_zero_times_infinity_is_invalid_even_with_a_nan(bench: Bench) ->
     ],
 )  # fmt: skip
 def test_ftrc_truncates_and_saturates(bench: Bench, x: float, result: int, why: int) -> None:
+    # Source: [M]
     state = bench.one("ftrc fr1,fpul", fr1=single(x), fpscr=0)
     assert (state["fpul"], cause(state)) == (result & 0xFFFFFFFF, why)
     state = bench.one("ftrc fr2,fpul", fpscr=PR, **pair("fr", 2, double(x)))
@@ -257,17 +280,20 @@ def test_ftrc_truncates_and_saturates(bench: Bench, x: float, result: int, why: 
 @pytest.mark.parametrize("x, result, why", [(2147483647.5, 0x7FFFFFFF, 0), (-2147483648.9, 0x80000000, 0),
                                             (-2147483649.0, 0x80000000, V), (1e300, 0x7FFFFFFF, V)])  # fmt: skip
 def test_ftrc_of_doubles_at_the_limits(bench: Bench, x: float, result: int, why: int) -> None:
+    # Source: [M]
     state = bench.one("ftrc fr2,fpul", fpscr=PR, **pair("fr", 2, double(x)))
     assert (state["fpul"], cause(state)) == (result, why)
 
 
 @pytest.mark.parametrize("nan", [QNAN, SNAN, QNAN | MINUS])
 def test_ftrc_of_a_nan(bench: Bench, nan: int) -> None:
+    # Source: [M]
     state = bench.one("ftrc fr1,fpul", fr1=nan, fpscr=0)
     assert (state["fpul"], cause(state)) == (0x80000000, V)
 
 
 def test_comparisons(bench: Bench) -> None:
+    # Source: [M]
     for a, b in zip(singles(10, 40), singles(11, 40), strict=True):
         for m in (b, a):
             assert bench.one("fcmp/gt fr2,fr1", fr1=a, fr2=m, fpscr=0)["sr"] & 1 == int(number(a) > number(m))
@@ -280,6 +306,7 @@ def test_comparisons(bench: Bench) -> None:
 
 @pytest.mark.parametrize("nan, equal, greater", [(QNAN, 0, V), (SNAN, V, V)])
 def test_comparison_with_a_nan_is_false(bench: Bench, nan: int, equal: int, greater: int) -> None:
+    # Source: [M]
     state = bench.one("fcmp/eq fr2,fr1", fr1=nan, fr2=nan, fpscr=0, sr=MD | 1)
     assert (state["sr"] & 1, cause(state)) == (0, equal)
     state = bench.one("fcmp/gt fr2,fr1", fr1=ONE, fr2=nan, fpscr=0, sr=MD | 1)
@@ -290,6 +317,7 @@ def test_comparison_with_a_nan_is_false(bench: Bench, nan: int, equal: int, grea
 
 
 def test_fsrra_is_correctly_rounded(bench: Bench) -> None:
+    # Source: [own], within [S 414]
     for a in singles(12, 100):
         a &= 0x7FFFFFFF
         result = bench.one("fsrra fr1", fr1=a, fpscr=0)["fr1"]
@@ -302,6 +330,7 @@ def test_fsrra_is_correctly_rounded(bench: Bench) -> None:
 
 
 def test_fsca_gives_sine_and_cosine_of_a_fraction_of_a_turn(bench: Bench) -> None:
+    # Source: [S 408]
     for angle in [*range(0, 65536, 331), 1, 0x2000, 0x2001, 0x4000, 0x7FFF, 0x8000, 0xC000, 0xFFFF, 0x12345678]:
         state = bench.one("fsca fpul,dr2", fpul=angle, fpscr=0)
         turns = 2 * math.pi * (angle & 0xFFFF) / 65536
@@ -319,6 +348,7 @@ def vector(k: int, values: list[float]) -> dict[str, int]:
 
 
 def test_fipr_is_an_inner_product_into_the_last_element(bench: Bench) -> None:
+    # Source: [S 111]
     state = bench.one("fipr fv8,fv4", fpscr=0, **vector(4, [1, 2, 3, 4]), **vector(8, [5, 6, 7, -8]))
     assert number(state["fr7"]) == 5 + 12 + 21 - 32
     assert [number(state[f"fr{k}"]) for k in (4, 5, 6)] == [1, 2, 3]
@@ -326,6 +356,7 @@ def test_fipr_is_an_inner_product_into_the_last_element(bench: Bench) -> None:
 
 def test_fipr_keeps_what_cancels(bench: Bench) -> None:
     """No intermediate rounding: 2^60 + 1 - 2^60 is 1."""
+    # Source: [own], within [S 111]
     state = bench.one(
         "fipr fv8,fv4", fpscr=0, **vector(4, [2.0**30, 1, -(2.0**30), 0]), **vector(8, [2.0**30, 1, 2.0**30, 0])
     )
@@ -347,6 +378,7 @@ def test_fipr_keeps_what_cancels(bench: Bench) -> None:
     ],
 )
 def test_fipr_of_infinities_and_zeros(bench: Bench, a: list[float], b: list[float], result: int, why: int) -> None:
+    # Source: [own]
     state = bench.one("fipr fv8,fv4", fpscr=0, **vector(4, a), **vector(8, b))
     assert (state["fr7"], cause(state)) == (result, why)
     matrix = {**{f"xf{k}": ONE for k in range(16)}, **{f"xf{4 * k}": single(x) for k, x in enumerate(b)}}
@@ -355,6 +387,7 @@ def test_fipr_of_infinities_and_zeros(bench: Bench, a: list[float], b: list[floa
 
 
 def test_fipr_of_a_nan(bench: Bench) -> None:
+    # Source: [SH7750 188]
     state = bench.one("fipr fv8,fv4", fpscr=0, **{**vector(4, [1] * 4), **vector(8, [1] * 4), "fr5": QNAN})
     assert (state["fr7"], cause(state)) == (NAN, 0)
     state = bench.one("fipr fv8,fv4", fpscr=0, **{**vector(4, [1] * 4), **vector(8, [1] * 4), "fr9": SNAN})
@@ -362,6 +395,7 @@ def test_fipr_of_a_nan(bench: Bench) -> None:
 
 
 def test_ftrv_multiplies_by_the_back_bank_by_columns(bench: Bench) -> None:
+    # Source: [M]
     matrix = {f"xf{k}": single(k + 1) for k in range(16)}
     v = [2, 3, 5, 7]
     state = bench.one("ftrv xmtrx,fv8", fpscr=0, **matrix, **vector(8, v))
@@ -370,6 +404,7 @@ def test_ftrv_multiplies_by_the_back_bank_by_columns(bench: Bench) -> None:
 
 
 def test_ftrv_writes_nothing_where_an_enabled_cause_is_in_any_row(bench: Bench) -> None:
+    # Source: [SH7760 51]; only where the cause is there [own]
     matrix = {**{f"xf{k}": ONE for k in range(16)}, "xf3": INF}
     state = bench.faults("ftrv xmtrx,fv8", fpscr=V << 7, **matrix, **vector(8, [0, 1, 2, 3]))
     assert state["expevt"] == 0x120
@@ -387,6 +422,7 @@ def test_ftrv_writes_nothing_where_an_enabled_cause_is_in_any_row(bench: Bench) 
 def test_enabled_cause_raises_and_changes_neither_register_nor_flags(
     bench: Bench, text: str, a: int, b: int, why: int
 ) -> None:
+    # Source: destination [SH7730 143]; flags [own]
     for enable in (bit for bit in (I, U, O, Z, V) if bit & why):
         state = bench.faults(f"{text} fr2,fr1", fr1=a, fr2=b, fpscr=enable << 7)
         assert (state["expevt"], state["vector"], state["spc"]) == (0x120, 0x100, CODE)
@@ -397,6 +433,7 @@ def test_enabled_cause_raises_and_changes_neither_register_nor_flags(
 
 
 def test_flags_accumulate_and_causes_are_of_the_last_operation(bench: Bench) -> None:
+    # Source: [SH7751 182]
     state = bench.go("fdiv fr2,fr1; fadd fr3,fr4", fr1=ONE, fr2=0, fr3=ONE, fr4=0x33000000, fpscr=0)
     assert (cause(state), flags(state)) == (I, Z | I)
     state = bench.go("fadd fr3,fr3", fr3=ONE, fpscr=state["fpscr"])
@@ -404,6 +441,7 @@ def test_flags_accumulate_and_causes_are_of_the_last_operation(bench: Bench) -> 
 
 
 def test_enabled_comparison_leaves_t(bench: Bench) -> None:
+    # Source: [own]
     state = bench.faults("fcmp/gt fr2,fr1", fr1=QNAN, fr2=ONE, fpscr=V << 7, sr=MD | 1)
     assert (state["expevt"], state["ssr"] & 1) == (0x120, 1)
 
@@ -414,6 +452,7 @@ FPU_TEXTS = ("fadd fr0,fr0", "fldi0 fr1", "fmov @r1,fr2", "lds r1,fpul", "sts fp
 
 @pytest.mark.parametrize("text", FPU_TEXTS)
 def test_fpu_disable_covers_every_fpu_instruction(bench: Bench, text: str) -> None:
+    # Source: codes [WashingtonDC]; which instructions [M]; in a slot [S 94]
     state = bench.faults(text, sr=MD | FD, r1=DATA)
     assert (state["expevt"], state["spc"], state["r1"]) == (0x800, CODE, DATA)
     state = bench.faults(f"bra .+8; {text}", sr=MD | FD, r1=DATA)
@@ -421,6 +460,7 @@ def test_fpu_disable_covers_every_fpu_instruction(bench: Bench, text: str) -> No
 
 
 def test_exception_keeps_the_disable_bit(bench: Bench) -> None:
+    # Source: [SH7785 99]
     state = bench.faults("trapa #1", sr=MD | FD)
     assert (state["ssr"], state["sr"] & FD) == (MD | FD, FD)
 
@@ -431,6 +471,7 @@ def test_exception_keeps_the_disable_bit(bench: Bench) -> None:
      "fcmp/eq fr2,fr3", "fsqrt fr3", "float fpul,fr5", "ftrc fr7,fpul"],
 )  # fmt: skip
 def test_what_doubles_have_not_is_an_illegal_instruction(bench: Bench, text: str) -> None:
+    # Source: [own]
     state = bench.faults(text, fpscr=PR)
     assert (state["expevt"], state["spc"]) == (0x180, CODE)
     state = bench.faults(f"bra .+8; {text}", fpscr=PR, sr=MD)
@@ -439,6 +480,7 @@ def test_what_doubles_have_not_is_an_illegal_instruction(bench: Bench, text: str
 
 @pytest.mark.parametrize("text", ["fcnvsd fpul,dr2", "fcnvds dr2,fpul"])
 def test_conversions_between_formats_need_pr(bench: Bench, text: str) -> None:
+    # Source: [own]
     assert bench.faults(text, fpscr=0)["expevt"] == 0x180
 
 
@@ -446,6 +488,7 @@ def test_conversions_between_formats_need_pr(bench: Bench, text: str) -> None:
 
 
 def test_pair_moves_put_the_even_register_at_the_lower_address(bench: Bench) -> None:
+    # Source: [M]
     bench.words(DATA, 0x11111111, 0x22222222)
     state = bench.go("fmov @r1,fr2; fmov @r1+,fr5; fmov fr2,@-r3; fmov fr5,@-r3", r1=DATA, r3=DATA + 0x40, fpscr=SZ)
     assert (state["fr2"], state["fr3"]) == (0x11111111, 0x22222222)
@@ -458,6 +501,7 @@ def test_pair_moves_put_the_even_register_at_the_lower_address(bench: Bench) -> 
 def test_pair_moves_of_doubles_are_little_endian(bench: Bench) -> None:
     """With PR=1 the odd register, the low half, is at the lower address: what compilers lay out (gcc -mfmovd), and
     the same as two single moves in their order."""
+    # Source: [M]
     bench.core.write(DATA & 0x1FFFFFFF, struct.pack("<d", -1.5))
     state = bench.go("fmov @r1+,fr2; fmov fr2,@r3; fmov @r4,fr7; fmov fr7,@-r5", r1=DATA, r3=DATA + 16, r4=DATA,
                      r5=DATA + 32, fpscr=SZ | PR)  # fmt: skip
@@ -467,6 +511,7 @@ def test_pair_moves_of_doubles_are_little_endian(bench: Bench) -> None:
 
 @pytest.mark.parametrize("n, m", [(2, 4), (2, 5), (3, 4), (3, 5)])
 def test_register_pair_moves_cross_banks(bench: Bench, n: int, m: int) -> None:
+    # Source: [M]
     registers = {"fr4": 1, "fr5": 2, "xf4": 3, "xf5": 4}
     state = bench.go(f"fmov fr{m},fr{n}", fpscr=SZ, **registers)
     source = (1, 2) if m == 4 else (3, 4)
@@ -475,6 +520,7 @@ def test_register_pair_moves_cross_banks(bench: Bench, n: int, m: int) -> None:
 
 
 def test_indexed_pair_moves(bench: Bench) -> None:
+    # Source: [M]
     bench.words(DATA + 8, 7, 8)
     state = bench.go("fmov @(r0,r1),fr2; fmov fr2,@(r0,r3)", r0=8, r1=DATA, r3=DATA + 0x80, fpscr=SZ)
     assert (state["fr2"], state["fr3"]) == (7, 8)
@@ -484,12 +530,14 @@ def test_indexed_pair_moves(bench: Bench) -> None:
 @pytest.mark.parametrize("text, expevt", [("fmov @r1,fr2", 0xE0), ("fmov @r1+,fr2", 0xE0), ("fmov fr2,@r1", 0x100),
                                           ("fmov fr2,@-r1", 0x100)])  # fmt: skip
 def test_pairs_need_addresses_of_multiples_of_8(bench: Bench, text: str, expevt: int) -> None:
+    # Source: [SH7750 169]
     state = bench.faults(text, r1=DATA + 4, fpscr=SZ)
     assert (state["expevt"], state["r1"]) == (expevt, DATA + 4)
     assert state["tea"] == DATA + 4 - (8 if "-" in text else 0)
 
 
 def test_pair_load_that_misses_changes_nothing(bench: Bench) -> None:
+    # Source: [SH7764 110], re-executed [S 94]
     bench.words(DATA, 1, 2)
     bench.page(0, 0x00400000, 0x0C008000)
     bench.mmu_on()
@@ -498,6 +546,7 @@ def test_pair_load_that_misses_changes_nothing(bench: Bench) -> None:
 
 
 def test_single_moves(bench: Bench) -> None:
+    # Source: [M]
     bench.words(DATA, 0x1234)
     state = bench.go("fmov @r1+,fr3; fmov fr3,@-r2; fldi1 fr4; fldi0 fr5; lds r1,fpul; fsts fpul,fr6", r1=DATA,
                      r2=DATA + 0x44, fpscr=0)  # fmt: skip
@@ -506,17 +555,26 @@ def test_single_moves(bench: Bench) -> None:
 
 
 def test_signs_of_doubles_are_in_the_even_register(bench: Bench) -> None:
+    # Source: [M]
     state = bench.go("fneg fr2; fabs fr4", fpscr=PR, **pair("fr", 2, double(1)), **pair("fr", 4, double(-2)))
     assert (wide(of_pair(state, 2)), wide(of_pair(state, 4))) == (-1, 2)
 
 
+def test_signs_of_doubles_are_changed_by_odd_numbers_too(bench: Bench) -> None:
+    # Source: [own]
+    state = bench.go("fneg fr3; fabs fr5", fpscr=PR, **pair("fr", 2, double(1)), **pair("fr", 4, double(-2)))
+    assert (wide(of_pair(state, 2)), wide(of_pair(state, 4))) == (-1, 2)
+
+
 def test_mode_toggles(bench: Bench) -> None:
+    # Source: [M]
     state = bench.go("frchg", fpscr=0, fr1=1, xf1=2)
     assert (state["fpscr"], state["fr1"], state["xf1"]) == (FR, 2, 1)
     assert bench.go("fschg; fpchg", fpscr=0)["fpscr"] == SZ | PR
 
 
 def test_fpscr_transfers_switch_banks_and_drop_reserved_bits(bench: Bench) -> None:
+    # Source: [M]
     state = bench.go("lds r1,fpscr; sts fpscr,r2", r1=0xFFE00000 | FR, fpscr=0, fr1=1, xf1=2)
     assert (state["fpscr"], state["r2"], state["fr1"], state["xf1"]) == (FR, FR, 2, 1)
     bench.words(DATA, SZ)
@@ -525,5 +583,6 @@ def test_fpscr_transfers_switch_banks_and_drop_reserved_bits(bench: Bench) -> No
 
 
 def test_fpu_exception_with_bl_resets(bench: Bench) -> None:
+    # Source: [S 94]
     state = bench.faults("fdiv fr2,fr1", fr1=ONE, fr2=0, fpscr=Z << 7, sr=MD | BL)
     assert (state["vector"], state["expevt"]) == (0, 0x20)
