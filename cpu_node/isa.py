@@ -191,8 +191,8 @@ _SOURCE = """
 0000000000011011 sleep      and co     P   >                  sleep
 0000000000111000 ldtlb      and co     P   >                  ldtlb
 0000000010101011 synco      and co     -   >                  synco
-0000nnnn11100011 icbi       and co     -   n>                 icbi @{n}
-0000nnnn11010011 prefi      and co     -   n>                 prefi @{n}
+0000nnnn11100011 icbi       and co     S   n>                 icbi @{n}
+0000nnnn11010011 prefi      and co     S   n>                 prefi @{n}
 0000nnnn10000011 pref       ls  store  -   n>                 pref @{n}
 0000nnnn10010011 ocbi       ls  store  -   n>                 ocbi @{n}
 0000nnnn10100011 ocbp       ls  store  -   n>                 ocbp @{n}

@@ -81,12 +81,12 @@ void raise_exception(core *c, uint32_t expevt, uint32_t offset)
         c->tick += pipeline_drain(&c->pipe, 0);
     else
         c->tick++;
-    if (c->sr & SR_BL) {
+    if (expevt == 0x140) {
+        reset(c, "TLB multiple hit", expevt);
+    } else if (c->sr & SR_BL) {
         char why[96];
         snprintf(why, sizeof why, "exception 0x%03x with SR.BL=1 (VBR 0x%08x, TEA 0x%08x)", expevt, c->vbr, c->tea);
         reset(c, why, 0x020);
-    } else if (expevt == 0x140) {
-        reset(c, "TLB multiple hit", expevt);
     } else {
         enter(c, c->in_slot ? c->unit_pc : c->pc, offset, offset == 0x400 ? c->charge_tlb : c->charge_general);
         c->expevt = expevt;

@@ -54,7 +54,8 @@ static void __attribute__((noreturn)) tlb_exception(core *c, uint32_t vaddr, uin
     BLAME(c, deopts_tlb);
     c->count.tlb_exceptions++;
     c->tea = vaddr;
-    c->pteh = (c->pteh & 0x3ff) | (vaddr & 0xfffffc00);
+    if (expevt != 0x140) /* a multiple hit resets, and leaves it */
+        c->pteh = (c->pteh & 0x3ff) | (vaddr & 0xfffffc00);
     raise_exception(c, expevt, offset);
 }
 

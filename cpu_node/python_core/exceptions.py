@@ -72,11 +72,11 @@ class Exceptions:
     def take(self: Any, fault: Fault, pc: int, slot: bool) -> None:
         """An exception at the unit of address pc, ``slot``: in the delay slot of its branch."""
         code = {0x180: 0x1A0, 0x800: 0x820}.get(fault.expevt, fault.expevt) if slot else fault.expevt
-        if self.sr & BL:
+        if code == 0x140:
+            self.reset("TLB multiple hit", code, pc)
+        elif self.sr & BL:
             why = f"exception 0x{code:03x} with SR.BL=1 (VBR 0x{self.vbr:08x}, TEA 0x{self.tea:08x})"
             self.reset(why, 0x020, pc)
-        elif code == 0x140:
-            self.reset("TLB multiple hit", code, pc)
         else:
             charge = self.charge_tlb if fault.offset == 0x400 else self.charge_general
             if code == 0x160:

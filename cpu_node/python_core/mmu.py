@@ -61,7 +61,8 @@ class Mmu:
 
     def _tlb_fault(self: Any, v: int, expevt: int, offset: int = 0x100) -> None:
         self.tea = v
-        self.pteh = self.pteh & 0x3FF | v & 0xFFFFFC00
+        if expevt != 0x140:  # a multiple hit resets, and leaves it
+            self.pteh = self.pteh & 0x3FF | v & 0xFFFFFC00
         raise Fault(expevt, offset)
 
     def _hits(self: Any, v: int, within: int = 0xFFFFFFFF) -> list[list[int]]:

@@ -79,13 +79,13 @@ def test_undefined_word_is_illegal(bench: Bench, text: str) -> None:
 
 SLOT_ILLEGAL = (
     "bra .+8;bsr .+8;bt .+8;bf .+8;bt.s .+8;bf.s .+8;braf r1;bsrf r1;jmp @r1;jsr @r1;rts;rte;trapa #1;mova .+8,r0;"
-    "mov.w .+8,r0;mov.l .+8,r0;ldc r1,sr;ldc.l @r1+,sr"
+    "mov.w .+8,r0;mov.l .+8,r0;ldc r1,sr;ldc.l @r1+,sr;icbi @r1;prefi @r1"
 ).split(";")
 
 
 @pytest.mark.parametrize("text", SLOT_ILLEGAL)
 def test_illegal_in_a_slot(bench: Bench, text: str) -> None:
-    # Source: [SH7730 119]; after a branch that is not taken [S 94]
+    # Source: [SH7730 119], ICBI [S 243]; after a branch that is not taken [S 94]
     for branch in ("bra .+20", "jsr @r2", "bf.s .+20", "bt.s .+20"):
         code = f"{branch}; nop" if "mov" not in text else f"nop; {branch}"
         at = CODE + (2 if "mov" in text else 0)

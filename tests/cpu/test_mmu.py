@@ -251,16 +251,19 @@ def test_tas_on_a_read_only_page_fails_at_its_write(bench: Bench) -> None:
     assert bench.faults("tas.b @r1", r1=VIRTUAL, sr=MD)["expevt"] == 0xC0
 
 
+@pytest.mark.parametrize("blocked", [0, 0x10000000])
 @pytest.mark.parametrize("text", [READ, WRITE, FETCH])
-def test_multiple_hit_resets(bench: Bench, text: str) -> None:
-    # Source: [S 140], data [SH7750R 99]; registers after it [own]
+def test_multiple_hit_resets(bench: Bench, text: str, blocked: int) -> None:
+    # Source: [S 140], whatever SR.BL, and PTEH stays; data [SH7750R 99]; registers after it [own]
     bench.page(1, VIRTUAL, PHYSICAL)
     bench.page(9, VIRTUAL, PHYSICAL)
     bench.mmu_on()
     bench.put(CODE, text)
-    bench.core.set_state({"r1": VIRTUAL, "pc": CODE})
+    before = bench.core.state()
+    bench.core.set_state({"r1": VIRTUAL, "pc": CODE, "sr": before["sr"] | blocked})
     stop = bench.core.run(bench.core.tick + 3)
     state = bench.core.state()
+    assert state["pteh"] == before["pteh"]
     assert (stop.reason, stop.pc, state["expevt"], state["tea"]) == ("reset", 0xA0000000, 0x140, VIRTUAL)
     assert (state["sr"], state["vbr"], state["mmucr"]) == (0x700000F0, 0, 0)
     assert "TLB multiple hit" in stop.detail
