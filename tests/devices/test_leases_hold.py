@@ -95,6 +95,7 @@ class Bus(Memory):
         self.leases: list[Any] = []
         self.served: list[Any] = []
         self.bus: Any = None
+        self.model = None  # fast timing
 
     def cut(self) -> None: ...
 
