@@ -393,6 +393,20 @@ static void stack(uint8_t **p, int by)
     put8(p, (unsigned)(by < 0 ? -by : by));
 }
 
+/* A thunk that calls a C function: the guest registers that it may change are in the core meanwhile. */
+static void emit_begin(uint8_t **p)
+{
+    stack(p, -8);
+    emit_pins(p, false, false);
+}
+static void emit_function(uint8_t **p, void (*function)(void))
+{
+    emit_core_pointer(p);
+    emit_call(p, function);
+    emit_pins(p, true, false);
+    stack(p, 8);
+}
+
 static void emit_thunks(struct jit *j, bool timed)
 {
     uint8_t *p = j->memory;
@@ -416,41 +430,32 @@ static void emit_thunks(struct jit *j, bool timed)
     put8(&p, 0xc3);
 
     j->fill_thunk = p; /* eax address, ecx size | access << 8; not zero: leave */
-    stack(&p, -8);
-    emit_pins(&p, false, false);
+    emit_begin(&p);
     mov_store(&p, FIELD(jit_scratch), RAX);
     mov_store(&p, FIELD(jit_value), RDX);
-    emit_core_pointer(&p);
     mov_load(&p, RSI, in_reg(RAX));
     enc(&p, 0, BYTE, 0x0fb6, RDX, in_reg(RCX));
     shift_imm(&p, 5, in_reg(RCX), 8);
-    emit_call(&p, (void (*)(void))fill);
-    emit_pins(&p, true, false);
+    emit_function(&p, (void (*)(void))fill);
     mov_load(&p, RCX, in_reg(RAX));
     mov_load(&p, RAX, FIELD(jit_scratch));
     mov_load(&p, RDX, FIELD(jit_value));
-    stack(&p, 8);
     enc(&p, 0, 0, 0x85, RCX, in_reg(RCX));
     put8(&p, 0xc3);
 
     j->store_thunk = p; /* eax address, edx value, ecx size | access << 8 */
-    stack(&p, -8);
-    emit_pins(&p, false, false);
+    emit_begin(&p);
     mov_store(&p, FIELD(jit_scratch), RAX);
-    emit_core_pointer(&p);
     mov_load(&p, RSI, in_reg(RAX));
     enc(&p, 0, BYTE, 0x0fb6, RCX, in_reg(RCX));
-    emit_call(&p, (void (*)(void))store_slowly);
-    emit_pins(&p, true, false);
+    emit_function(&p, (void (*)(void))store_slowly);
     mov_load(&p, RCX, in_reg(RAX));
     mov_load(&p, RAX, FIELD(jit_scratch));
-    stack(&p, 8);
     enc(&p, 0, 0, 0x85, RCX, in_reg(RCX));
     put8(&p, 0xc3);
 
     j->cache_thunk = p; /* eax address, rcx + rax the host's, r13 store; to r12 the stall, and its sign */
-    stack(&p, -8);
-    emit_pins(&p, false, false);
+    emit_begin(&p);
     mov_store(&p, FIELD(jit_scratch), RAX);
     mov_store(&p, FIELD(jit_value), RDX);
     enc(&p, 0, WIDE, 0x89, RCX, FIELD(jit_host));
@@ -458,37 +463,26 @@ static void emit_thunks(struct jit *j, bool timed)
     mov_load(&p, RSI, in_reg(RAX));
     mov_load(&p, RCX, in_reg(SET));
     mov_load(&p, R8, in_reg(BUDGET));
-    emit_core_pointer(&p);
-    emit_call(&p, (void (*)(void))look_in_cache);
-    emit_pins(&p, true, false);
+    emit_function(&p, (void (*)(void))look_in_cache);
     mov_load(&p, TAG, in_reg(RAX));
     mov_load(&p, RAX, FIELD(jit_scratch));
     mov_load(&p, RDX, FIELD(jit_value));
     enc(&p, 0, WIDE, 0x8b, RCX, FIELD(jit_host));
-    stack(&p, 8);
     enc(&p, 0, 0, 0x85, TAG, in_reg(TAG));
     put8(&p, 0xc3);
 
     j->code_thunk = p; /* eax address, ecx physical; not zero: leave */
-    stack(&p, -8);
-    emit_pins(&p, false, false);
+    emit_begin(&p);
     mov_load(&p, RSI, in_reg(RAX));
     mov_load(&p, RDX, in_reg(RCX));
-    emit_core_pointer(&p);
-    emit_call(&p, (void (*)(void))look_for_code);
-    emit_pins(&p, true, false);
-    stack(&p, 8);
+    emit_function(&p, (void (*)(void))look_for_code);
     enc(&p, 0, 0, 0x85, RAX, in_reg(RAX));
     put8(&p, 0xc3);
 
     j->fp_thunk = p; /* eax instruction word */
-    stack(&p, -8);
-    emit_pins(&p, false, false);
-    emit_core_pointer(&p);
+    emit_begin(&p);
     mov_load(&p, RSI, in_reg(RAX));
-    emit_call(&p, (void (*)(void))fp_slowly);
-    emit_pins(&p, true, false);
-    stack(&p, 8);
+    emit_function(&p, (void (*)(void))fp_slowly);
     put8(&p, 0xc3);
 
     j->div1_thunk = p; /* eax dividend step, edx divisor; run.c's div1 */

@@ -418,16 +418,14 @@ void run(core *c, int64_t until, bool single)
     *doing = ROW_RUN;
     const struct insn *i;
     uint32_t target, x, y;
+    bool arrived = false;
 #ifdef TIMED
     struct use use, next;
     bool kept;
     (void)label;
-    bool arrived = false;
     c->pipe.target = -1;
     if (c->pipe.open)
         goto second;
-#else
-    bool arrived = false;
 #endif
     goto boundary;
     for (;;) {

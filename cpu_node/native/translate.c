@@ -20,9 +20,7 @@ struct step {
     struct insn i;
     uint32_t pc;
     int32_t at;    /* ticks from the block's start to that of its unit; of a pair's second, to the end of the first */
-    int32_t after; /* and to the end of it, where a branch is not taken */
-    int32_t taken; /* and where it is taken */
-    bool open;     /* second of a pair */
+    int32_t taken; /* and to the end of it, where a branch is taken */
     bool keeps;    /* first of a pair, whose stalls the begin of the unit must be known without */
     bool looks_up; /* the instruction cache: it lies in another line than the one before */
 };
@@ -49,7 +47,6 @@ struct tr {
     enum end end;
     uint32_t next;     /* address behind the last step */
     int32_t cost, at_end; /* ticks of the longest way through, and to the end of the last step */
-    bool open_end;     /* timed: what follows is second of a pair */
     int now;           /* step being translated */
     int unit;          /* its unit's first step */
     uint32_t ptel;     /* of the translation of the block's page */
@@ -148,12 +145,26 @@ static bool makes_progress(const struct tr *t)
     return read_first & written;
 }
 
+static struct insn decoded(const uint8_t *page, uint32_t pc)
+{
+    uint16_t word;
+    struct insn i;
+    memcpy(&word, page + (pc & 0xfff), 2);
+    decode(word, &i);
+    return i;
+}
+
+/* The last step that is not a slot. */
+static const struct step *last_step(const struct tr *t)
+{
+    const struct step *last = &t->step[t->steps - 1];
+    return t->steps > 1 && last[-1].i.flags & F_DELAYED ? last - 1 : last;
+}
+
 /* Does the block end with a branch to its own start? */
 static bool loops(const struct tr *t)
 {
-    const struct step *last = &t->step[t->steps - 1];
-    if (t->steps > 1 && last[-1].i.flags & F_DELAYED)
-        last--;
+    const struct step *last = last_step(t);
     return t->end == END_BRANCH && (is_conditional(last->i.op) || last->i.op == OP_bra) &&
            last->pc + (uint32_t)last->i.imm == t->b->vpc;
 }
@@ -168,11 +179,9 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
     t->next = pc;
     while (t->steps < STEPS - 2) {
         struct step *s = &t->step[t->steps], *slot = s + 1;
-        uint16_t word;
         if ((pc ^ t->b->vpc) & ~0xfffu)
             break; /* another page */
-        memcpy(&word, page + (pc & 0xfff), 2);
-        decode(word, &s->i);
+        s->i = decoded(page, pc);
         for (int k = 0; k < t->c->breakpoint_count; k++)
             if (t->c->breakpoints[k] == pc)
                 s->i.flags |= F_MARKED;
@@ -188,8 +197,7 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
                 t->end = END_STOP;
                 break;
             }
-            memcpy(&word, page + ((pc + 2) & 0xfff), 2);
-            decode(word, &slot->i);
+            slot->i = decoded(page, pc + 2);
             if (slot->i.flags & (F_BRANCH | F_NOSLOT) || !can(&slot->i, key) || slot->i.op == OP_fschg ||
                 slot->i.op == OP_fpchg) {
                 t->end = END_STOP;
@@ -197,12 +205,11 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
             }
             slot->pc = pc + 2;
             slot->at = at_tick;
-            slot->after = slot->taken = at_tick + 2;
             t->steps++;
         }
         t->steps++;
         at_tick += delayed ? 2 : 1;
-        s->after = s->taken = at_tick;
+        s->taken = at_tick;
         if (s->i.op == OP_fschg)
             key ^= KEY_SZ;
         if (s->i.op == OP_fpchg)
@@ -219,14 +226,8 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
     return t->steps > 0;
 }
 
-static struct insn decoded(const uint8_t *page, uint32_t pc)
-{
-    uint16_t word;
-    struct insn i;
-    memcpy(&word, page + (pc & 0xfff), 2);
-    decode(word, &i);
-    return i;
-}
+/* What of FPSCR decides which results an instruction takes. */
+static uint32_t fpscr_of(uint32_t key) { return (key & KEY_PR ? FPSCR_PR : 0) | (key & KEY_SZ ? FPSCR_SZ : 0); }
 
 /* Timed: when each step issues, as the interpreter would find out (run.c with TIMED), from a fresh pipeline on. *before
  * becomes the pipeline as it is before step `want`, a boundary or the middle of a pair. */
@@ -240,10 +241,9 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
     t->cost = 0;
     for (; k < t->steps; k++) {
         struct step *s = &t->step[k], *slot = s + 1;
-        uint32_t fpscr = (key & KEY_PR ? FPSCR_PR : 0) | (key & KEY_SZ ? FPSCR_SZ : 0);
+        uint32_t fpscr = fpscr_of(key);
         struct use use = use_of(s->i.op, s->i.n, s->i.m, fpscr);
         s->at = p.now;
-        s->open = second;
         s->keeps = false;
         if (k == want)
             *before = p;
@@ -261,7 +261,7 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
                 struct use next = use_of(slot->i.op, slot->i.n, slot->i.m, fpscr);
                 slot->looks_up = !pipeline_fetched(&p, slot->pc);
                 p.fetched = slot->pc & ~31u;
-                slot->open = slot->keeps = false;
+                slot->keeps = false;
                 if (second || !(slot->pc & 31) || !pipeline_pairs(&p, &use, &next))
                     pipeline_issue(&p, &next, p.issued + 1);
                 pipeline_mark(&p, &next);
@@ -279,13 +279,12 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
                 key ^= KEY_SZ;
             if (s->i.op == OP_fpchg)
                 key ^= KEY_PR;
-            fpscr = (key & KEY_PR ? FPSCR_PR : 0) | (key & KEY_SZ ? FPSCR_SZ : 0);
             uint32_t pc = s->pc + 2;
             if (!second && pc & 31 && use.pipe != PIPE_AND) {
                 struct insn n = decoded(page, pc);
-                struct use next = use_of(n.op, n.n, n.m, fpscr);
+                struct use next = use_of(n.op, n.n, n.m, fpscr_of(key));
                 if (pipeline_pairs(&p, &use, &next)) {
-                    s->after = p.now + pipeline_advance(&p);
+                    pipeline_advance(&p);
                     s->keeps = touches_memory(&s->i) && is_branch(&n); /* its slot may access the bus */
                     p.open = second = true;
                     continue;
@@ -298,16 +297,13 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
             pipeline_advance(&p);
         } else { /* the next page */
             way = p;
-            int32_t end = p.now + pipeline_drain(&way, 0);
-            p.now = end;
+            p.now += pipeline_drain(&way, 0);
         }
-        s->after = p.now;
     }
     if (k == want)
         *before = p;
     if (p.now > t->cost)
         t->cost = p.now;
-    t->open_end = second;
     t->at_end = p.now;
 }
 
@@ -534,12 +530,18 @@ static void fp_note(struct tr *t, const struct insn *i)
 
 enum { MOVSS_LOAD = 0x0f10, MOVSS_STORE = 0x0f11 };
 
-/* xmm reg = a double in a register pair, high word first */
+/* The halves of a pair change places: a double's high word is in the even register. */
+static void turn(struct tr *t, unsigned host)
+{
+    enc(&t->p, 0, WIDE, 0xc1, 0, in_reg(host)); /* rol 32 */
+    put8(&t->p, 32);
+}
+
+/* xmm reg = a double in a register pair */
 static void load_pair(struct tr *t, unsigned xmm, unsigned n, struct opd note, bool keep)
 {
     enc(&t->p, 0, WIDE, 0x8b, RAX, FR(n));
-    enc(&t->p, 0, WIDE, 0xc1, 0, in_reg(RAX)); /* rol 32 */
-    put8(&t->p, 32);
+    turn(t, RAX);
     if (keep)
         enc(&t->p, 0, WIDE, 0x89, RAX, note);
     enc(&t->p, 0x66, WIDE, 0x0f6e, xmm, in_reg(RAX));
@@ -572,8 +574,7 @@ static struct cold *check_double(struct tr *t) /* xmm0, also in rax */
 
 static void put_pair(struct tr *t, unsigned n) /* rax */
 {
-    enc(&t->p, 0, WIDE, 0xc1, 0, in_reg(RAX));
-    put8(&t->p, 32);
+    turn(t, RAX);
     enc(&t->p, 0, WIDE, 0x89, RAX, FR(n));
 }
 
@@ -700,10 +701,8 @@ static void fp_move(struct tr *t, const struct insn *i)
             alu_from(&t->p, ADD, RAX, G(0));
         look_up(t, two ? 8 : 4, READ, COLD_FILL);
         enc(&t->p, 0, width, 0x8b, RAX, THERE);
-        if (two && turned) {
-            enc(&t->p, 0, WIDE, 0xc1, 0, in_reg(RAX));
-            put8(&t->p, 32);
-        }
+        if (two && turned)
+            turn(t, RAX);
         enc(&t->p, 0, width, 0x89, RAX, to);
         if (i->op == OP_fmov_inc)
             alu_imm(&t->p, ADD, G(m), two ? 8 : 4);
@@ -715,10 +714,8 @@ static void fp_move(struct tr *t, const struct insn *i)
         if (two) { /* never into a page with code: the interpreter's */
             look_up(t, 8, WRITE, COLD_FILL);
             enc(&t->p, 0, WIDE, 0x8b, RDX, from);
-            if (turned) {
-                enc(&t->p, 0, WIDE, 0xc1, 0, in_reg(RDX));
-                put8(&t->p, 32);
-            }
+            if (turned)
+                turn(t, RDX);
             enc(&t->p, 0, WIDE, 0x89, RDX, THERE);
         } else {
             mov_load(&t->p, RDX, from);
@@ -1128,7 +1125,8 @@ static void leave_to(struct tr *t, uint32_t target, int32_t spent, int n, int cc
             enc(&t->p, 0, 0, 0x8d, BUDGET, at(BUDGET, refund));
         refund = n = 0;
     }
-    int to = refund || (t->timed && n) || !linkable(t->b, target) ? -1 : find_block(t->c, target, t->key);
+    n = t->timed ? n : 0; /* nothing to count: the jump itself can be linked */
+    int to = refund || n || !linkable(t->b, target) ? -1 : find_block(t->c, target, t->key);
     uint8_t *site = cc < 0 ? jmp(&t->p) : jcc(&t->p, (unsigned)cc);
     if (to >= 0) {
         reach(site, t->j->blocks[to].code);
@@ -1382,11 +1380,7 @@ void jit_compile(core *c, struct insn *i, uint32_t pc)
             generate(t, &s->i, s->pc, ram);
         }
     }
-    const struct step *last = &t->step[t->steps - 1];
-    if (t->steps > 1 && last[-1].i.flags & F_DELAYED)
-        last--;
-    bool open = t->end != END_BRANCH || is_conditional(last->i.op);
-    if (open) {
+    if (t->end != END_BRANCH || is_conditional(last_step(t)->i.op)) { /* it goes on */
         if (t->end == END_STOP || (t->timed && t->next & 0xfff)) {
             if (t->cost != t->at_end)
                 alu_imm(&t->p, ADD, in_reg(BUDGET), t->cost - t->at_end);
