@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from test_cores_agree import BASE, SIZE, SKIP, Bus, differences, random_snapshot
+from test_cores_agree import BASE, SIZE, Bus, differences, random_snapshot, with_handlers
 
 from cosim.state import unpack
 from cpu_node import make_core
@@ -108,9 +108,7 @@ def compare(seed: int, programs: int, timing: str) -> None:
         before = hot.generated
         hot.hot = rng.choice((1, 1, 2, 5))
         code = random_loops(rng)
-        ram = bytearray(rng.randbytes(SIZE))
-        for vector in (0x100, 0x400, 0x600):
-            ram[vector : vector + len(SKIP)] = SKIP
+        ram = with_handlers(rng.randbytes(SIZE))
         place = rng.choice((LOOPS, LOOPS, LOOPS + 0xFE0 - 2 * rng.randrange(40)))
         ram[place - 0x8C000000 : place - 0x8C000000 + len(code)] = code
         entry, ccr = random_snapshot(rng, number), rng.choice((0x105, 0x105, 0x105, 0x103, 0x101, 0x100, 0x005, 0x000))

@@ -13,7 +13,7 @@ import struct
 from typing import Any
 
 import pytest
-from test_cores_agree import BASE, SIZE, SKIP, Bus, differences, explain, random_code, random_snapshot
+from test_cores_agree import BASE, SIZE, Bus, differences, explain, random_code, random_snapshot, with_handlers
 from test_generated_code import LOOPS, listing, random_loops, tame
 from test_timing import HAVE_SH4A
 
@@ -47,11 +47,9 @@ def compare(seed: int, ticks: int, stretch: int = 600) -> None:
     timing = EMPTY
     while done < ticks:
         if stretches % 50 == 0:
-            code = bytearray(random_code(rng, SIZE // 2))
-            for vector in (0x100, 0x400, 0x600):
-                code[vector : vector + len(SKIP)] = SKIP
+            code = with_handlers(random_code(rng, SIZE // 2))
             for core in (a, b):
-                core.write(BASE, bytes(code))
+                core.write(BASE, code)
         stretches += 1
         begin, ram = entry(rng, done, timing), a.read(BASE, SIZE)
         until = done + stretch
@@ -176,9 +174,7 @@ def compare_loops(seed: int, programs: int) -> None:
     timing: dict[str, Any] = EMPTY
     units = open_pairs = 0
     for number in range(programs):
-        code, ram = random_loops(rng), bytearray(rng.randbytes(SIZE))
-        for vector in (0x100, 0x400, 0x600):
-            ram[vector : vector + len(SKIP)] = SKIP
+        code, ram = random_loops(rng), with_handlers(rng.randbytes(SIZE))
         place = rng.choice((LOOPS, LOOPS, LOOPS + 0xFE0 - 2 * rng.randrange(40)))
         ram[place - 0x8C000000 : place - 0x8C000000 + len(code)] = code
         tick = a.tick
@@ -259,10 +255,7 @@ def test_a_hook_that_serves_nothing_changes_no_tick(kind: str, seed: int) -> Non
     """A debugger's watchpoint is such a hook."""
     rng = random.Random(seed)
     for _ in range(12):
-        entry, code, found = random_snapshot(rng, 0), random_code(rng, SIZE // 2), []
-        ram = bytearray(code)
-        for vector in (0x100, 0x400, 0x600):
-            ram[vector : vector + len(SKIP)] = SKIP
+        entry, ram, found = random_snapshot(rng, 0), with_handlers(random_code(rng, SIZE // 2)), []
         for hook in (None, lambda *access: None):
             core = make_core(kind, (BASE, SIZE))
             core.bus = Bus()
