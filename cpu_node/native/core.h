@@ -24,6 +24,8 @@ enum { SR_T = 1, SR_S = 2, SR_Q = 0x100, SR_M = 0x200, SR_FD = 0x8000 };
 #define SR_RB 0x20000000u
 #define SR_BL 0x10000000u
 #define SR_MASK 0x700083f3u
+#define SR_IMASK 0xf0u
+#define CPUOPM_INTMU 8u /* the name is read, the position remembered: docs/reference/semantics.md */
 
 #define FPSCR_RM 3u
 #define FPSCR_DN 0x40000u

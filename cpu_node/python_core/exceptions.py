@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 MD, RB, BL, FD = 0x40000000, 0x20000000, 0x10000000, 0x8000
-SR_MASK = 0x700083F3
+SR_MASK, IMASK = 0x700083F3, 0xF0
+INTMU = 8  # of CPUOPM: the name is read, the position remembered (docs/reference/semantics.md)
 FPSCR_MASK = 0x003FFFFF
 RESET_VECTOR = 0xA0000000
 
@@ -85,7 +86,9 @@ class Exceptions:
             self.expevt = code
 
     def accept(self: Any) -> None:
-        """Take the interrupt set by set_irq: INTEVT, and the vector at +0x600."""
+        """Take the interrupt set by set_irq: INTEVT, the vector at +0x600, with CPUOPM.INTMU its level as IMASK."""
         self.intevt = self.irq_code
         self.sleeping = False
         self.enter(self.pc, 0x600, self.charge_interrupt)
+        if self.cpuopm & INTMU and self.vector_base is None:  # of a vCPU's IMASK SPUMONE decides
+            self.sr = self.sr & ~IMASK | min(self.irq_level, 15) << 4
