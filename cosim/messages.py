@@ -209,14 +209,18 @@ class Answer(Body):
 
 
 class Trap(Body):
-    """To the hypervisor: a call into its page, an intercepted interrupt, or the start."""
+    """To the hypervisor: a call into its page, an intercepted interrupt, a reset of the CPU, or the start.
 
-    cause: str  # start | call | interrupt
+    Of the firmware: what it tells ("report"), to be put into words.
+    """
+
+    cause: str  # start | call | interrupt | reset | again | report
     number: int  # entry of the call page, or INTEVT
     level: int
     state: bytes  # cosim.state order, little-endian words
-    sleeping: bool = False  # the running vCPU waits in its idle call
+    sleeping: bool = False  # the running vCPU waits in its idle call; false of its own SLEEP
     pending: list[tuple[int, int]] = []  # requests: (INTEVT, level), the one to be taken first leading
+    words: list[int] = []  # "report": what the firmware tells, struct spm_report
 
 
 class Directive(Body):
@@ -236,6 +240,13 @@ class Directive(Body):
     deliver: int = 0  # INTEVT of the interrupt that the vCPU enters with this; 0: none
     calls: list[CallRow] | None = None  # lease of calls, until the next one; None: as before
     more: bool = False  # at start: ask again, images come in pieces
+    again: bool = False  # make the writes only, then trap with cause "again": what is pending now?
+    wake: int = 0  # charge of an interrupt in ``forward`` that ends an idle call so answered; else vectors[3]
+    # SPUMONE as firmware, which runs on the core itself: nothing is trapped or charged. Its labels (address, name):
+    # "entry" where the core starts, "reset" where it goes on when a guest has reset it, "current" the word that points
+    # to the running vCPU, "report" what is to be read at "tell"; the others are starts and ends of its paths.
+    labels: list[tuple[int, str]] = []
+    pointers: list[tuple[int, str]] = []  # its vCPUs, the highest priority first: (address, guest)
 
 
 class Inspect(Body):

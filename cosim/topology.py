@@ -70,6 +70,8 @@ class Guest(msgspec.Struct, forbid_unknown_fields=True):
     cmdline: str = ""
     cmdline_address: int = 0x08001100  # physical, in its partition
     fpu: bool = True  # its FPU registers are switched; false: it was built without and leaves them alone
+    mmu: bool = True  # PTEH PTEL TTB MMUCR and the TLB, likewise
+    restart: bool = False  # started again by SPUMONE when it has reset the CPU; false: stopped
     deadlines: list[Deadline] = []
     latency: list[Latency] = []
 

@@ -36,7 +36,10 @@ from cosim.messages import (
 from cosim.sh7780 import LINE
 from cosim.state import Stop, pack, unpack
 from cosim.target import Target
+from cpu_node.firmware import STARTS, Firmware
 from cpu_node.observers import Deadline, Latency
+from cpu_node.python_core.core import EXTRAS
+from cpu_node.python_core.exceptions import INTMU
 from cpu_node.timing import TICKS
 
 SYNC = 4_000_000  # ticks between running digests, and the grid of armed patterns: 10 ms
@@ -50,7 +53,7 @@ CHUNK = 10_000  # characters in one message to a serial device
 ELSEWHERE = 1 << 32  # the rest of those addresses
 SPUMONE_PC = TRAP_PAGE[0]  # pc of the writes SPUMONE makes, in the digest
 EVENT = {"line": 1, "accept": 2, "write": 3, "trap": 4, "sync": 5}
-CAUSE = {"start": 0, "call": 1}
+CAUSE = {"start": 0, "call": 1, "reset": 2}
 
 
 class MachineError(Exception):
@@ -97,7 +100,8 @@ class Machine:
         self.latency: list[Latency] = []
         self.deadlines: list[Deadline] = []
         self.interrupts: Counter[str] = Counter()
-        self.vcpu = ""
+        self.firmware: Firmware | None = None
+        self.vcpu = self.last_guest = ""
         self.vcpu_since = self.vcpu_slept = 0
         self.vcpus: dict[str, dict[str, int]] = {}
         self.unmapped: Counter[int] = Counter()
@@ -108,7 +112,8 @@ class Machine:
         self.slice_ticks = FIRST_SLICE  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
         self.timing, self.timing_from = "fast", NEVER  # the timing that begins at a tick
-        self.idle_lease = (-1, 0)
+        self.idle_lease, self.wake_charge = (-1, 0), 0
+        self.idling = False  # the running guest waits in its idle call
         self.calls: dict[tuple[int, int], tuple[int, int, str]] = {}
         self.last_input: dict[str, int] = {}
         self.armed: Target | None = None
@@ -318,13 +323,14 @@ class Machine:
         core, tick = self.core, self.core.tick
         assert self.hypervisor is not None
         self._table_known()
-        if cause != "interrupt":  # those are in the digest as accepted
+        if cause in CAUSE:  # interrupts are in the digest as accepted
             self.event("trap", tick, CAUSE[cause], number)
         if cause == "call" and self.leased and (self._idle_here() if number == IDLE else self._answer_here(number)):
             return None
         for target in self.targets:
             target.flush()  # they work while SPUMONE does
-        trap = Trap(cause, number, level, core.state_bytes(), bool(core.sleeping), self._pending())
+        waits = bool(core.sleeping) and self.idling
+        trap = Trap(cause, number, level, core.state_bytes(), waits, self._pending())
         d = self.hypervisor.call(tick, trap)
         if not isinstance(d, Directive):
             raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(d).__name__}; expected Directive")
@@ -332,16 +338,22 @@ class Machine:
             core.write(paddr, data)
         if d.more:
             return self.trap(cause, number + 1, level)
+        if d.labels:
+            return self._start_firmware(d)
+        if d.again:
+            for address, size, value in d.writes:
+                self._write(tick, SPUMONE_PC, address, size, value)
+            return self.trap("again", number, level)
         charge = d.charge
-        if cause == "interrupt" and timing_of(core) != "fast":
+        if level and timing_of(core) != "fast":
             # What accept() takes: SPUMONE's charge counts its instructions only.
             charge += TICKS["interrupt_entry"] + max(core.snapshot()["timing"]["ready"])
         core.set_state_bytes(d.state)
-        core.sleeping = d.sleep
+        core.sleeping = self.idling = d.sleep
         core.tick = tick + charge
         core.set_vectors(None if d.vectors[0] < 0 else d.vectors[0], *d.vectors[1:])
         self.forward = frozenset(d.forward)
-        self.idle_lease = d.idle
+        self.idle_lease, self.wake_charge = d.idle, d.wake - d.vectors[3]
         if d.calls is not None:
             self.calls = {(entry, r4): (charge, r0, path) for entry, r4, charge, r0, path in d.calls}
         self._account(tick, charge, d.charge_path, d.vcpu)
@@ -354,6 +366,69 @@ class Machine:
             self.report(tick, d.report)
         return None
 
+    def _start_firmware(self, d: Directive) -> None:
+        """SPUMONE runs on the core: nothing is trapped, its paths are watched."""
+        self.firmware = Firmware(self.core, d.labels, d.pointers)
+        self.core.set_trap_page(None)
+        self.core.set_state({"pc": self.firmware.at["entry"]})
+        self.vcpu = "SPUMONE"
+        self._set_breakpoints()
+
+    def _at_label(self, name: str, tick: int) -> None:
+        """The firmware is at the start or the end of a path, or tells something."""
+        firmware = self.firmware
+        assert firmware is not None
+        if name == "tell":
+            assert self.hypervisor is not None
+            answer = self.hypervisor.call(tick, Trap("report", 0, 0, b"", words=firmware.told()))
+            if not isinstance(answer, Directive):
+                raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(answer).__name__}; expected Directive")
+            return self.report(tick, answer.report)
+        self._leave(tick)
+        if name in STARTS:
+            self._enter_firmware(name, tick)
+            return None
+        self._count_path(name, tick)
+        firmware.inside = False
+        guest = firmware.running()
+        if guest != self.last_guest:
+            self._vcpu(guest)["switches"] += 1
+        self._vcpu(guest)["interrupts"] += name in ("forwarded", "entered")
+        self.vcpu = self.last_guest = guest
+        return None
+
+    def _enter_firmware(self, start: str, tick: int) -> None:
+        """A path begins; one that has not ended, idling, ends with it."""
+        firmware = self.firmware
+        assert firmware is not None
+        if firmware.inside:
+            self._count_path("", tick)
+        firmware.start, firmware.inside, self.vcpu = start, True, "SPUMONE"
+        firmware.began, firmware.slept = tick, self.core.sleep_ticks
+
+    def _count_path(self, end: str, tick: int) -> None:
+        firmware = self.firmware
+        assert firmware is not None
+        path = firmware.path(end)
+        self.charges[path] += 1
+        firmware.took.setdefault(path, []).append(tick - firmware.began - (self.core.sleep_ticks - firmware.slept))
+
+    def _reset(self, stop: Stop) -> str:
+        """A guest has reset the CPU. SPUMONE goes on without it; else the text says what became of the run."""
+        text = f"guest {self.vcpu or 'alone'} at tick {stop.tick}: {stop.detail}"
+        if self.hypervisor is None:
+            return text
+        self.report(stop.tick, text)
+        if self.firmware is None:
+            self.trap("reset", 0, 0)
+            return "" if self.vcpu else text
+        if self.firmware.inside:
+            return text  # in SPUMONE's own code
+        self.core.set_state({"pc": self.firmware.at["reset"]})
+        self._leave(stop.tick)
+        self._enter_firmware("reset", stop.tick)
+        return ""
+
     def _idle_here(self) -> bool:
         """Answer an idle call by SPUMONE's lease, where it holds: nobody else could run or be woken."""
         charge, highest = self.idle_lease
@@ -363,8 +438,8 @@ class Machine:
         state = core.state()
         if state["sr"] >> 4 & 15 > highest:
             return False
-        self._return(state, 0, charge, "idle_stay")
-        core.sleeping = True
+        self._return(state, 0, charge, "idle+sleep")
+        core.sleeping = self.idling = True
         return True
 
     def _answer_here(self, number: int) -> bool:
@@ -420,6 +495,10 @@ class Machine:
             self.hypervisor.promise.next = NEVER  # it answers traps only
             self.core.set_trap_page(*TRAP_PAGE)
             self.trap("start", 0, 0)
+            if self.firmware is None:
+                rest = self.core.snapshot()
+                rest["extras"][EXTRAS.index("cpuopm")] |= INTMU
+                self.core.restore(rest)
         elif entry is not None:
             self.core.set_state({"pc": entry})
 
@@ -471,8 +550,8 @@ class Machine:
                 self.trap("call", self._entry(stop.pc), 0)
             elif stop.reason == "breakpoint":
                 self._observe(stop.pc, stop.tick)
-            elif stop.reason == "reset":
-                return "guest", f"guest {self.vcpu or 'alone'} at tick {stop.tick}: {stop.detail}"
+            elif stop.reason == "reset" and (text := self._reset(stop)):
+                return "guest", text
             if self.debugger is not None:
                 self.debugger.ran(stop, vcpu)
 
@@ -506,6 +585,9 @@ class Machine:
         assert self.best is not None
         line, intevt, level, _ = self.best
         self.event("accept", self.core.tick, intevt)
+        if self.firmware is not None:
+            self.interrupts[line] += 1
+            return self.core.accept()
         if self.hypervisor is not None and not (self.leased and intevt in self.forward):
             return self.trap("interrupt", intevt, level)
         self.interrupts[line] += 1
@@ -514,12 +596,18 @@ class Machine:
             return self.core.accept()
         began = self.core.tick
         self.core.accept()
-        return self._account(began, self.core.tick - began, "interrupt", self.vcpu)
+        path = "interrupt"
+        if self.idling:
+            self.core.tick += self.wake_charge
+            self.idling, path = False, "wake"
+        return self._account(began, self.core.tick - began, path, self.vcpu)
 
     def _observe(self, pc: int, tick: int) -> None:
         if (pc, tick) == self.observed:  # a debugger has set registers there
             return
         self.observed = pc, tick
+        if self.firmware is not None and pc in self.firmware.marks:
+            self._at_label(self.firmware.marks[pc], tick)
         for observer in self.latency:
             observer.reached(pc, tick)
         for deadline in self.deadlines:
@@ -593,7 +681,8 @@ class Machine:
 
     def _set_breakpoints(self) -> None:
         observed = (o.pc for o in [*self.latency, *self.deadlines])
-        self.core.set_breakpoints(frozenset((*observed, *self.debugged)))
+        labels = self.firmware.marks if self.firmware is not None else ()
+        self.core.set_breakpoints(frozenset((*observed, *labels, *self.debugged)))
 
     # For a debugger, at a unit boundary ------------------------------------------------------------------------
 
@@ -611,6 +700,8 @@ class Machine:
         running = self.vcpu, dict(core.state()), bool(core.sleeping)
         if self.hypervisor is None:
             return [running]
+        if self.firmware is not None:
+            return [running if row[0] == self.vcpu else row for row in self.firmware.states()]
         answer = self.hypervisor.call(core.tick, Inspect())
         if not isinstance(answer, Vcpus):
             raise ClockError(f"{self.hypervisor.name} at tick {core.tick}: {type(answer).__name__}; expected Vcpus")

@@ -21,7 +21,7 @@ CROSS = "sh4-linux-gnu-"
 GCC = CROSS + "gcc-12"
 LINUX_TAR = Path("/usr/src/linux-source-6.1.tar.xz")
 SOURCES = {"musl": "1.2.3", "busybox": "1.35.0", "stress": "1.0.7"}
-GUESTS = ("rtos", "bench", "linux", "linux-ceiling", "linux-bare", "linux-r2d")
+GUESTS = ("rtos", "spumone", "bench", "linux", "linux-ceiling", "linux-bare", "linux-r2d")
 
 # The unmended compiler drops load and comparison of this loop.
 PROBE = "int g(char **);\nint n(char **p) { while (*p) ++p; return g(p); }\n"
@@ -238,6 +238,20 @@ def rtos(b: stages.Builder) -> Stage:
     return b.stage("rtos", [cc, HERE / "rtos", HERE / "bare", HERE / "include"], make)
 
 
+def spumone(b: stages.Builder) -> Stage:
+    """SPUMONE as firmware: spumone.elf."""
+    cc, source = b.build("toolchain"), HERE / "spumone"
+
+    def make(work: Path, out: Path) -> None:
+        flags = [*BENCH_FLAGS, "-O2", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", f"-I{HERE}/include"]
+        b.run(cc.path / "cc", *flags, "-m4a-nofpu", "-c", source / "spumone.c", "-o", "calls.o", cwd=work)
+        b.run(cc.path / "cc", *flags, "-m4a", "-c", source / "spumone.S", "-o", "paths.o", cwd=work)
+        b.run(cc.path / "cc", *BENCH_LINK, f"-Wl,-T,{source}/spumone.ld", "paths.o", "calls.o", "-o",
+              out / "spumone.elf", cwd=work)  # fmt: skip
+
+    return b.stage("spumone", [cc, source, HERE / "include", BENCH_FLAGS, BENCH_LINK, 1], make)
+
+
 def bench(b: stages.Builder) -> Stage:
     """The benchmark programs: NAME.bin, the raw image, NAME.elf, the same without optimisation, NAME-O0.*; micro.*."""
     cc, source = b.build("toolchain"), HERE / "bench"
@@ -278,6 +292,7 @@ RECIPES: dict[str, Callable[[stages.Builder], Stage]] = {
     "busybox": busybox,
     "stress": stress,
     "rtos": rtos,
+    "spumone": spumone,
     "bench": bench,
     "linux": lambda b: _kernel(b, "linux", "sh2007", _patches("patches")),
     "linux-ceiling": lambda b: _kernel(b, "linux-ceiling", "sh2007", _patches("patches") + _patches("optional")),

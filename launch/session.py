@@ -173,6 +173,7 @@ class Session:
             config["symbols"] = [guest["image"] for guest in rows if guest["load"] is None]
         elif name == hypervisor:
             config["guests"] = self.guests
+            config["image"] = firmware(self.topology, node)
         return config
 
     def _target(self, name: str) -> dict[str, Any]:
@@ -387,17 +388,32 @@ def _check_free(path: Path) -> None:
             raise TopologyError(f"[run] control = 'ipc://{path}' is in use by another run; choose another")
 
 
+def firmware(topology: Topology, node: dict[str, Any]) -> str:
+    """Path of SPUMONE's firmware; "" where the model runs and it is not built. Raises TopologyError."""
+    try:
+        return str(find(topology, node["image"]))
+    except BuildError as error:
+        if node["impl"] == "model":
+            return ""
+        name = topology.node_of_role("hypervisor")
+        raise TopologyError(f"[nodes.{name}] image = {node['image']!r}: {error}") from None
+
+
+def find(topology: Topology, image: str) -> Path:
+    """Path of ``guest:NAME/FILE``, or of a file beside the topology. Raises BuildError if it is not built."""
+    if image.startswith("guest:"):
+        built, _, file = image.removeprefix("guest:").partition("/")
+        return artefact(built, file)
+    return Path(topology.path).resolve().parent / image
+
+
 def resolve(topology: Topology, name: str) -> dict[str, Any]:
     """A guest's table with its image as an absolute path. Raises TopologyError."""
     guest = topology.guests[name]
     table: dict[str, Any] = msgspec.to_builtins(guest)
     image = guest.image
     try:
-        if image.startswith("guest:"):
-            built, _, file = image.removeprefix("guest:").partition("/")
-            path = artefact(built, file)
-        else:
-            path = Path(topology.path).resolve().parent / image
+        path = find(topology, image)
     except BuildError as error:
         raise TopologyError(f"[guests.{name}] image = {image!r}: {error}") from None
     if not path.exists():

@@ -113,7 +113,7 @@ void enter_interrupt(core *c)
         c->tick += pipeline_drain(&c->pipe, 0) + TIME_INTERRUPT_ENTRY;
     }
     enter(c, c->pc, 0x600, c->charge_interrupt);
-    if (c->cpuopm & CPUOPM_INTMU && !c->vectored) { /* of a vCPU's IMASK SPUMONE decides */
+    if (c->cpuopm & CPUOPM_INTMU) {
         uint32_t level = c->irq_level > 15 ? 15 : (uint32_t)c->irq_level;
         c->sr = (c->sr & ~SR_IMASK) | level << 4;
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 MD, RB, BL, FD = 0x40000000, 0x20000000, 0x10000000, 0x8000
 SR_MASK, IMASK = 0x700083F3, 0xF0
-INTMU = 8  # of CPUOPM: the name is read, the position remembered (docs/reference/semantics.md)
+INTMU = 8  # CPUOPM: SR.IMASK becomes the level of an accepted interrupt
 FPSCR_MASK = 0x003FFFFF
 RESET_VECTOR = 0xA0000000
 
@@ -90,5 +90,5 @@ class Exceptions:
         self.intevt = self.irq_code
         self.sleeping = False
         self.enter(self.pc, 0x600, self.charge_interrupt)
-        if self.cpuopm & INTMU and self.vector_base is None:  # of a vCPU's IMASK SPUMONE decides
+        if self.cpuopm & INTMU:
             self.sr = self.sr & ~IMASK | min(self.irq_level, 15) << 4

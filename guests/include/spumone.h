@@ -1,13 +1,15 @@
-/* SPUMONE's call page, ABI version 1: what a guest (C or assembly) calls. The only header that is this ABI.
+/* SPUMONE's call page, ABI version 2: what a guest (C or assembly) calls. The only header that is this ABI.
  *
- * Entry n lies at SPM_PAGE + 16*n and is called as an ordinary C function: arguments r4..r7, result r0, PR as
- * jsr leaves it, every other register preserved. SR.BL may be 0 or 1 and IMASK anything; privileged mode
- * only. Call through P1 as given: the page works with the MMU on, and a fetch of it through another segment
- * is ordinary memory, never a call. Errors are negative. An entry without a function answers SPM_ENOSYS. */
+ * Entry n lies at SPM_PAGE + 16*n and is called as a C function: arguments r4..r7, result r0; R0-R7, PR, MACH, MACL
+ * and T may change, SR and every other register stay. SR.BL may be 0 or 1 and IMASK anything; privileged mode and
+ * RB=0. Call through P1 as given: the page works with the MMU on, and a fetch of it through another segment is
+ * ordinary memory, never a call. Errors are negative. An entry without a function answers SPM_ENOSYS.
+ *
+ * A guest's interrupt finds SR.IMASK at the interrupt's level (CPUOPM.INTMU, which a guest leaves as it is). */
 #ifndef SPUMONE_H
 #define SPUMONE_H
 
-#define SPM_ABI_VERSION 1
+#define SPM_ABI_VERSION 2
 
 #define SPM_PAGE 0x8ffff000
 #define SPM_STRIDE 16
@@ -15,9 +17,12 @@
 #define SPM_IDLE 0x8ffff010    /* entry 1 */
 #define SPM_ROUTE 0x8ffff020   /* entry 2 */
 #define SPM_QUERY 0x8ffff030   /* entry 3 */
+#define SPM_RESTART 0x8ffff040 /* entry 4 */
+#define SPM_STOP 0x8ffff050    /* entry 5 */
 
-#define SPM_EPERM (-1)   /* the line is routed to another guest */
-#define SPM_EINVAL (-22) /* unknown INTEVT code or question */
+#define SPM_EPERM (-1)   /* the line is routed to another guest; the other guest is above */
+#define SPM_ENOENT (-2)  /* nothing is kept to start that guest from */
+#define SPM_EINVAL (-22) /* unknown INTEVT code, question or guest; vectors outside the guest's memory, P1 or P2 */
 #define SPM_ENOSYS (-38) /* no such entry */
 
 /* Questions of spm_query. */
@@ -29,14 +34,14 @@
 
 #ifndef __ASSEMBLER__
 
-/* Registers the guest's vector base, instead of `ldc Rn, vbr`. Returns 0. */
+/* Registers the guest's vector base, instead of `ldc Rn, vbr`. 0 or SPM_EINVAL. */
 static inline long spm_set_vbr(const void *vbr)
 {
     return ((long (*)(const void *))SPM_SET_VBR)(vbr);
 }
 
-/* Exactly SLEEP at the call site: waits until an interrupt of this guest is pending with a level above its
- * SR.IMASK (SR.BL is ignored) and takes it, SPC being the return address; meanwhile lower guests run. */
+/* SLEEP at the call site: waits until an interrupt of this guest is pending with a level above its SR.IMASK (SR.BL is
+ * ignored) and takes it, SPC being the return address; meanwhile lower guests run. TRA, EXPEVT, TEA may change. */
 static inline long spm_idle(void)
 {
     return ((long (*)(void))SPM_IDLE)();
@@ -52,6 +57,19 @@ static inline long spm_route(unsigned long intevt, unsigned long on)
 static inline long spm_query(unsigned long what)
 {
     return ((long (*)(unsigned long))SPM_QUERY)(what);
+}
+
+/* Starts a guest anew from its image: the caller itself (then it does not return) or one of lower priority. Its
+ * lines are masked, and it is loaded at its own priority while others run. 0, SPM_EINVAL, SPM_EPERM, SPM_ENOENT. */
+static inline long spm_restart(unsigned long guest)
+{
+    return ((long (*)(unsigned long))SPM_RESTART)(guest);
+}
+
+/* Ends a guest, likewise; spm_restart starts it again. 0, SPM_EINVAL or SPM_EPERM. */
+static inline long spm_stop(unsigned long guest)
+{
+    return ((long (*)(unsigned long))SPM_STOP)(guest);
 }
 
 #endif

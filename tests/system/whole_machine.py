@@ -15,7 +15,7 @@ from cosim.topology import load, ticks
 from cpu_node.machine import Machine
 from cpu_node.node import CpuNode
 from launch.run import observe
-from launch.session import Session, Watcher, resolve
+from launch.session import Session, Watcher, firmware, resolve
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SPUMONE, RTOS = EXAMPLES / "spumone.toml", EXAMPLES / "rtos.toml"
@@ -73,6 +73,7 @@ def machine(path: Path, *sets: str) -> Machine:
             continue
         if name == hypervisor:
             config["guests"] = guests
+            config["image"] = firmware(topology, node)
         rows.append({"name": name, "role": node["role"], "component": node["component"], "config": config})
     node = CpuNode("cpu", cpu)
     node.link = NoLauncher()  # type: ignore[assignment]

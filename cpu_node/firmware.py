@@ -1,0 +1,70 @@
+"""SPUMONE as firmware, seen from outside: which vCPU runs, what each of its paths took, and what it tells.
+
+The core stops at labels of the firmware (breakpoints, which change nothing); the ticks between the start and the end
+of a path are executed, not charged. Layout of a vCPU in memory: guests/spumone/vcpu.h.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from cosim.state import STATE_NAMES
+
+STARTS = ("interrupt", "wake", "reset", "set_vbr", "idle", "route", "query", "restart", "stop", "refused", "inside")
+ENDS = ("forwarded", "entered", "resumed", "held", "answered")
+TOLD_WORDS = 4
+# What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.
+PATHS = {("interrupt", "entered"): "switch", ("interrupt", "held"): "hold", ("idle", "resumed"): "idle+resume",
+         ("idle", ""): "idle+sleep", ("wake", "resumed"): "wake_hold+resume", ("wake", ""): "wake_hold"}  # fmt: skip
+# Words below a vCPU's pointer, upwards, and the words from it on.
+KEPT = ("tea", "tra", "expevt", *(f"r{n}" for n in range(8)), "macl", "mach", "pr", *(f"r{n}_bank" for n in range(4, 8)),
+        *(f"r{n}" for n in range(8, 15)), "gbr", "dbr", "pc", "sr", "r15")  # fmt: skip
+HOT = ("wake", "held", "general", "tlb", "interrupt", "code", *(f"r{n}_bank" for n in range(4)), "entry_sr", "flags",
+       "held_int2", "held_irq", "deaf", "index")  # fmt: skip
+READY, STOPPED = 0xFFFFFFFF, 0xFFFFFFFE
+
+
+class Firmware:
+    """The firmware in a core's RAM. ``labels`` and ``pointers`` as in a Directive."""
+
+    def __init__(self, core: Any, labels: list[tuple[int, str]], pointers: list[tuple[int, str]]) -> None:
+        self.core = core
+        self.at = {name: address for address, name in labels}
+        self.marks = {address: name for address, name in labels if name in STARTS or name in ENDS or name == "tell"}
+        self.names = dict(pointers)
+        self.start = "start"
+        self.inside = True  # SPUMONE's code runs
+        self.began = self.slept = 0  # tick of the start, and the core's sleep ticks then
+        self.took: dict[str, list[int]] = {}  # path -> ticks of each run of it, sleep apart
+
+    def _word(self, address: int) -> int:
+        return int.from_bytes(self.core.read(address & 0x1FFFFFFF, 4), "little")
+
+    def running(self) -> str:
+        """The guest whose registers are in the CPU."""
+        return self.names.get(self._word(self.at["current"]), "")
+
+    def told(self) -> list[int]:
+        """The words of struct spm_report."""
+        return list(struct.unpack(f"<{TOLD_WORDS}I", self.core.read(self.at["report"] & 0x1FFFFFFF, 4 * TOLD_WORDS)))
+
+    def path(self, end: str) -> str:
+        """Name of the path that ends there."""
+        return PATHS.get((self.start, end), self.start)
+
+    def states(self) -> list[tuple[str, dict[str, int], bool]]:
+        """(guest, registers, whether it waits) as kept in memory; those of the running one are older."""
+        rows = []
+        for pointer, name in self.names.items():
+            paddr = pointer & 0x1FFFFFFF
+            count = len(KEPT) + len(HOT)
+            words = struct.unpack(f"<{count}I", self.core.read(paddr - 4 * len(KEPT), 4 * count))
+            kept = dict(zip(KEPT + HOT, words, strict=True))
+            state = {key: kept.get(key, 0) for key in STATE_NAMES}
+            state["intevt"] = kept["code"] << 3
+            if kept["sr"] & 0x20000000:  # its R0-R7 are bank 1
+                for n in range(8):
+                    state[f"r{n}"], state[f"r{n}_bank"] = state[f"r{n}_bank"], state[f"r{n}"]
+            rows.append((name, state, kept["wake"] != READY))
+        return rows

@@ -1,0 +1,300 @@
+/* SPUMONE's calls and the lives of guests. All of it runs with SR.BL=1 on SPUMONE's stack: short, no exceptions. */
+#include "layout.h"
+#include "spumone.h"
+#include "vcpu.h"
+
+#define REG32(address) (*(volatile unsigned long *)(address))
+#define CCN_MMUCR 0xff000010
+#define CCN_EXPEVT 0xff000024
+#define MMUCR_TI 4
+#define SR_MD 0x40000000
+
+typedef struct vcpu VCPU;
+
+/* spumone.S */
+extern VCPU *current, *fpu_holder, *mmu_holder;
+extern char __bss_start[], __bss_end[];
+extern VCPU nobody, *first;
+extern char vcpus[];
+extern unsigned long call_frame[]; /* PR, SR, R15 of the guest in a call */
+void elect(void) __attribute__((noreturn));
+void spm_tell(void);
+void spm_loader(void);
+void spm_no_vectors(void), spm_no_interrupts(void);
+
+/* Filled by the launcher; see hypervisor_node/layout.py. */
+extern const struct table spm_table;
+
+VCPU *routes[CODES] __attribute__((aligned(32))); /* owner by INTEVT / 0x20 */
+
+/* What the monitor reads when spm_tell is called. */
+enum told { TOLD_REFUSED = 1, TOLD_INSIDE, TOLD_UNROUTED, TOLD_NO_VECTORS, TOLD_FAULT, TOLD_CRASH, TOLD_RESTART,
+            TOLD_STOP };
+struct {
+    unsigned long what, guest, value, pc;
+} spm_report;
+
+static unsigned char told[CODES]; /* interrupts that were reported already */
+
+static void tell(enum told what, const VCPU *v, unsigned long value, unsigned long pc)
+{
+    spm_report.what = what;
+    spm_report.guest = v->index;
+    spm_report.value = value;
+    spm_report.pc = pc;
+    spm_tell();
+}
+
+static VCPU *at(unsigned long index)
+{
+    return (VCPU *)(vcpus + (MAX_GUESTS - spm_table.guests + index) * VCPU_SIZE + VCPU_BELOW);
+}
+
+static const struct source *source_of(unsigned long intevt)
+{
+    unsigned int k = intevt & 0x1f || intevt >> 5 >= CODES ? SOURCES : source_index[intevt >> 5];
+    return k < SOURCES ? &sources[k] : 0;
+}
+
+static void mask(const struct source *s)
+{
+    if (s->int2)
+        REG32(INT2MSKR) = s->int2;
+    if (s->irq)
+        REG32(INTMSK0) = s->irq;
+}
+
+/* Guests ---------------------------------------------------------------------------------------------------------- */
+
+/* As it is to be found by its first instruction, and by `resume`, which takes it there. */
+static void prepare(VCPU *v)
+{
+    const struct guest *g = &spm_table.guest[v->index];
+    unsigned long *kept = (unsigned long *)v;
+    for (int k = 1; k <= KEPT_PREEMPTED / 4; k++)
+        kept[-k] = 0;
+    for (int k = 0; k < 32; k++)
+        v->fr[k] = 0;
+    v->fpscr = 0x00040001;
+    v->fpul = v->mmucr = v->ttb = v->ptel = v->pteh = 0;
+    v->r[0] = v->r[1] = v->r[2] = v->r[3] = v->code = 0;
+    v->held = v->held_int2 = v->held_irq = 0;
+    v->general = v->tlb = (unsigned long)spm_no_vectors;
+    v->interrupt = (unsigned long)spm_no_interrupts;
+    v->deaf = WAKE_DEAF;
+    v->flags = g->flags & (GUEST_FPU | GUEST_MMU);
+    kept[KEPT_SR] = g->sr;
+    kept[KEPT_PC] = g->entry;
+    v->wake = WAKE_READY;
+}
+
+void spm_main(void)
+{
+    for (char *p = __bss_start; p < __bss_end; p++)
+        *p = 0;
+    nobody.wake = WAKE_READY;
+    nobody.index = NOBODY;
+    for (unsigned long k = 0; k < spm_table.guests; k++) {
+        at(k)->index = k;
+        prepare(at(k));
+    }
+    for (unsigned int code = 0; code < CODES; code++)
+        routes[code] = spm_table.owner[code] == NOBODY ? &nobody : at(spm_table.owner[code]);
+    first = current = at(0);
+    elect();
+}
+
+/* Its sources are masked, and the FPU and the MMU are nobody's if they were its own. */
+static void end(VCPU *v)
+{
+    struct source all = {0, 0, 0, 0};
+    for (unsigned int k = 0; k < SOURCES; k++)
+        if (routes[sources[k].code >> 5] == v) {
+            all.int2 |= sources[k].int2;
+            all.irq |= sources[k].irq;
+        }
+    mask(&all);
+    if (fpu_holder == v)
+        fpu_holder = 0;
+    if (mmu_holder == v) {
+        mmu_holder = 0;
+        REG32(CCN_MMUCR) = MMUCR_TI;
+    }
+    v->wake = WAKE_STOPPED;
+    v->held = v->held_int2 = v->held_irq = 0;
+    v->flags &= ~GUEST_HELD;
+}
+
+/* Its image is copied again by spm_loader, which runs in its place, at its priority, interrupts open. */
+static void start_again(VCPU *v)
+{
+    const struct guest *g = &spm_table.guest[v->index];
+    unsigned long *kept = (unsigned long *)v;
+    end(v);
+    prepare(v);
+    kept[KEPT_PC] = (unsigned long)spm_loader;
+    kept[KEPT_SR] = SR_MD;
+    kept[KEPT_R4_BANK0] = (unsigned long)g->segment;
+    kept[KEPT_R5_BANK0] = g->entry;
+    kept[KEPT_R6_BANK0] = g->sr;
+}
+
+static void end_of(VCPU *v, enum told what, unsigned long value, unsigned long pc)
+{
+    tell(what, v, value, pc);
+    if (spm_table.guest[v->index].flags & GUEST_RESTART) {
+        start_again(v);
+        tell(TOLD_RESTART, v, 0, 0);
+    } else {
+        end(v);
+        tell(TOLD_STOP, v, 0, 0);
+    }
+    elect();
+}
+
+/* An exception of a guest that gave no vectors. */
+void spm_fault(void)
+{
+    unsigned long spc;
+    __asm__("stc spc, %0" : "=r"(spc));
+    end_of(current, TOLD_FAULT, REG32(CCN_EXPEVT), spc);
+}
+
+/* The CPU was reset: an exception of the current guest with SR.BL=1, or two entries of the TLB that match. MMUCR is 0
+ * now, so a guest other than the current one whose MMU registers were in the CPU cannot go on either. */
+void spm_crashed(void)
+{
+    VCPU *holder = mmu_holder;
+    if (holder && holder != current) {
+        tell(TOLD_CRASH, holder, REG32(CCN_EXPEVT), 0);
+        start_again(holder);
+        tell(TOLD_RESTART, holder, 0, 0);
+    }
+    end_of(current, TOLD_CRASH, REG32(CCN_EXPEVT), 0);
+}
+
+/* Interrupts ------------------------------------------------------------------------------------------------------ */
+
+void spm_hold(unsigned long code, VCPU *owner, unsigned long level)
+{
+    const struct source *s = source_of(code << 3);
+    if (owner == &nobody || owner->deaf) {
+        if (!told[code >> 2])
+            tell(owner == &nobody ? TOLD_UNROUTED : TOLD_NO_VECTORS, owner, code << 3, 0);
+        told[code >> 2] = 1;
+    }
+    if (!s)
+        return;
+    mask(s);
+    owner->held_int2 |= s->int2;
+    owner->held_irq |= s->irq;
+    owner->flags |= GUEST_HELD;
+    level &= 0xf0;
+    if (level > owner->held)
+        owner->held = level;
+}
+
+/* Calls ----------------------------------------------------------------------------------------------------------- */
+
+long serve_set_vbr(unsigned long base)
+{
+    const struct guest *g = &spm_table.guest[current->index];
+    if (base & 3 || base >> 30 != 2 || (base & 0x1fffffff) - g->memory >= g->size)
+        return SPM_EINVAL;
+    current->general = base + 0x100;
+    current->tlb = base + 0x400;
+    current->interrupt = base + 0x600;
+    current->deaf = 0;
+    return 0;
+}
+
+long serve_route(unsigned long intevt, unsigned long on)
+{
+    const struct source *s = source_of(intevt);
+    VCPU *to = on ? current : &nobody;
+    if (!s)
+        return SPM_EINVAL;
+    const struct source *mate = s;
+    do {
+        VCPU *owner = routes[mate->code >> 5];
+        if (owner != current && owner != &nobody)
+            return SPM_EPERM;
+        mate = &sources[mate->mate];
+    } while (mate != s);
+    do {
+        routes[mate->code >> 5] = to;
+        mate = &sources[mate->mate];
+    } while (mate != s);
+    if (on && nobody.held_int2 & s->int2) {
+        nobody.held_int2 &= ~s->int2;
+        REG32(INT2MSKCR) = s->int2;
+    }
+    if (on && nobody.held_irq & s->irq) {
+        nobody.held_irq &= ~s->irq;
+        REG32(INTMSKCLR0) = s->irq;
+    }
+    return 0;
+}
+
+long serve_query(unsigned long what)
+{
+    switch (what) {
+    case SPM_Q_VERSION:
+        return SPM_ABI_VERSION;
+    case SPM_Q_SELF:
+        return current->index;
+    case SPM_Q_GUESTS:
+        return spm_table.guests;
+    case SPM_Q_PRIORITY:
+        return spm_table.guest[current->index].priority;
+    case SPM_Q_CEILING:
+        return spm_table.ceiling;
+    }
+    return SPM_EINVAL;
+}
+
+/* 0 if the caller may end that guest: itself, or one below. */
+static long below(unsigned long index)
+{
+    if (index >= spm_table.guests)
+        return SPM_EINVAL;
+    return at(index) < current ? SPM_EPERM : 0;
+}
+
+long serve_restart(unsigned long index)
+{
+    long error = below(index);
+    if (error)
+        return error;
+    if (!spm_table.guest[index].segments)
+        return SPM_ENOENT;
+    start_again(at(index));
+    tell(TOLD_RESTART, at(index), 0, call_frame[0]);
+    if (at(index) == current)
+        elect();
+    return 0;
+}
+
+long serve_stop(unsigned long index)
+{
+    long error = below(index);
+    if (error)
+        return error;
+    end(at(index));
+    tell(TOLD_STOP, at(index), 0, call_frame[0]);
+    if (at(index) == current)
+        elect();
+    return 0;
+}
+
+long serve_refused(unsigned long number)
+{
+    tell(TOLD_REFUSED, current, number & 0xff, call_frame[0]);
+    return SPM_ENOSYS;
+}
+
+long serve_inside(unsigned long number)
+{
+    tell(TOLD_INSIDE, current, number & 0xff, call_frame[0]);
+    return SPM_ENOSYS;
+}

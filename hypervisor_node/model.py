@@ -1,0 +1,390 @@
+"""SPUMONE's behaviour as a model: it owns the vCPUs, routes interrupts, schedules by fixed priority, serves calls.
+
+Source: the SPUMONE paper (Waseda University, 2007) and guests/include/spumone.h, the ABI of its call page. The CPU node
+sends a Trap for every call and for every interrupt that is not the running guest's own; the answer is a Directive.
+Costs are those of ``hypervisor_node.paths``, charged, not executed. guests/spumone decides by the same rules:
+
+1. An interrupt of the running guest goes on to its vectors. One of a guest above that waits for its level switches to
+   it. Any other is held: its source is masked until its owner runs, or would take it.
+2. An idle call gives the CPU to the highest guest that is ready. First, interrupts are let in above the lowest IMASK of
+   the guests that wait above that one: if one of them wants it, that guest enters it instead.
+3. If no guest is ready, the CPU sleeps under that lowest IMASK, and what comes is decided the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cosim.messages import CallRow, Directive, Trap
+from cosim.sh7780 import INTEVT, LINE, mask_writes, module_codes
+from cosim.state import STATE_NAMES, pack, unpack
+from hypervisor_node.paths import charge, path_name
+
+MD, RB, BL = 0x40000000, 0x20000000, 0x10000000
+PAGE, ENTRIES = 0x8FFFF000, ("set_vbr", "idle", "route", "query", "restart", "stop")
+EPERM, ENOENT, EINVAL, ENOSYS = -1, -2, -22, -38
+VERSION, SELF, GUESTS, PRIORITY, CEILING = range(5)
+ABI_VERSION = 2
+TI = 4  # MMUCR: the TLB is cleared
+# Registers of the CPU itself, which SPUMONE does not switch: cache control and the like.
+SHARED = ("pascr", "ccr", "vbr")
+FPU = tuple(n for n in STATE_NAMES if n[:2] in ("fr", "xf") and n[2:].isdigit()) + ("fpscr", "fpul")
+MMU = ("pteh", "ptel", "ttb", "mmucr")
+
+
+@dataclass
+class Vcpu:
+    """One guest's CPU. ``base``: its vector base, -1 before it gave one. ``lines``: of the topology."""
+
+    name: str
+    index: int
+    priority: int
+    entry: int
+    sr: int
+    memory: tuple[int, int]
+    fpu: bool = False
+    mmu: bool = False
+    restart: bool = False
+    lines: tuple[str, ...] = ()
+    segments: int = 0  # address of the list that the loader copies by; 0: none is kept
+    state: dict[str, int] = field(default_factory=dict)
+    base: int = -1
+    waiting: bool = False
+    stopped: bool = False
+    held: dict[int, int] = field(default_factory=dict)  # INTEVT -> level, masked until this vCPU runs
+
+    def prepare(self) -> None:
+        """As its first instruction is to find it."""
+        self.state = dict.fromkeys(STATE_NAMES, 0) | {"sr": self.sr, "pc": self.entry, "fpscr": 0x00040001}
+        self.base, self.waiting, self.stopped = -1, False, False
+        self.held.clear()
+
+    @property
+    def ready(self) -> bool:
+        return not self.waiting and not self.stopped
+
+    @property
+    def imask(self) -> int:
+        """SR.IMASK."""
+        return self.state["sr"] >> 4 & 15
+
+    def wants(self, level: int) -> bool:
+        """Whether it waits for an interrupt of that level."""
+        return self.waiting and self.base >= 0 and level > self.imask
+
+    def enter_interrupt(self, intevt: int, level: int) -> None:
+        """What the CPU does on acceptance, with this guest's vectors and CPUOPM.INTMU = 1."""
+        s = self.state
+        s["ssr"], s["spc"], s["sgr"] = s["sr"], s["pc"], s["r15"]
+        if s["sr"] & (MD | RB) != MD | RB:
+            for n in range(8):
+                s[f"r{n}"], s[f"r{n}_bank"] = s[f"r{n}_bank"], s[f"r{n}"]
+        s["sr"] = (s["sr"] & ~0xF0) | MD | RB | BL | level << 4
+        s["intevt"] = intevt
+        s["pc"] = self.base + 0x600 & 0xFFFFFFFF
+        self.waiting = False
+
+
+class Model:
+    """The vCPUs, highest priority first, and who owns which interrupt. ``loader``: address of the code that copies a
+    guest's image for a restart, 0 if there is none; ``event`` takes (tick, numbers) for the digest."""
+
+    def __init__(self, vcpus: list[Vcpu], ceiling: int, loader: int, event: Callable[..., None]) -> None:
+        self.vcpus, self.ceiling, self.loader, self.event = vcpus, ceiling, loader, event
+        self.owner: dict[int, Vcpu] = {}
+        for vcpu in vcpus:
+            vcpu.prepare()
+            self.owner |= {INTEVT[line]: vcpu for line in vcpu.lines}
+        self.running: Vcpu | None = None
+        self.fpu_owner: Vcpu | None = None
+        self.mmu_owner: Vcpu | None = None
+        self.switches = self.held = 0
+        self.leased_for: object = None  # whose calls, under which routing table, the CPU node has a lease of
+        self.reported: set[int] = set()
+        self.masked: dict[int, int] = {}  # INTEVT -> level, of sources that fired and belong to nobody
+        self.writes: list[tuple[int, int, int]] = []  # of the answer being made
+        self.report = ""
+        self.parts: list[str] = []  # of a path that goes on when what is pending is known
+
+    # The CPU node's traps -------------------------------------------------------------------------------
+
+    def start(self) -> Directive:
+        """The highest guest runs."""
+        return self._run(self.vcpus[0], ["start"])
+
+    def trap(self, t: int, trap: Trap) -> Directive:
+        """A call, an interrupt, or a reset of the CPU by the running guest."""
+        running = self.running
+        assert running is not None
+        self.writes = []
+        if trap.cause == "again":
+            return self._elect(self.parts, trap)
+        self.report = ""
+        running.state = unpack(trap.state)
+        running.waiting |= trap.sleeping  # in an idle call that the CPU node has answered by lease
+        if trap.cause == "interrupt":
+            return self._interrupt(running, trap.number, trap.level, trap)
+        if trap.cause == "reset":
+            return self._reset(running, trap)
+        return self._call(t, running, trap)
+
+    def _interrupt(self, running: Vcpu, intevt: int, level: int, trap: Trap) -> Directive:
+        owner = self.owner.get(intevt)
+        if owner is not None and owner.wants(level) and (running.waiting or owner.index < running.index):
+            return self._enter(owner, intevt, level, ["wake" if running.waiting else "switch"])
+        if owner is running and owner.base >= 0 and not running.waiting:
+            # The CPU node does this by itself while it holds the forward list.
+            return self._enter(owner, intevt, level, ["interrupt"])
+        self._hold(intevt, level)
+        if running.waiting:
+            return self._elect(["wake_hold"], trap)
+        return self._stay(running, ["hold"])
+
+    def _hold(self, intevt: int, level: int) -> None:
+        owner = self.owner.get(intevt)
+        if owner is None:
+            self.masked[intevt] = level
+            problem = "belongs to no guest"
+        else:
+            owner.held[intevt] = level
+            self.held += 1
+            problem = f"is guest {owner.name}'s, which gave no vector base yet" if owner.base < 0 else ""
+        self.writes += mask_writes(intevt, True)
+        if problem and intevt not in self.reported:
+            self.reported.add(intevt)
+            self.report = f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked"
+
+    def _reset(self, running: Vcpu, trap: Trap) -> Directive:
+        holder = self.mmu_owner
+        if holder not in (None, running):  # MMUCR is 0 now
+            self._start_again(holder)
+        if running.restart and running.segments:
+            self._start_again(running)
+            self.report = f"guest {running.name} is started again"
+        else:
+            self._end(running)
+            self.report = f"guest {running.name} is stopped"
+        return self._elect(["reset"], trap)
+
+    def _call(self, t: int, caller: Vcpu, trap: Trap) -> Directive:
+        s, number = caller.state, trap.number
+        s["pc"] = s["pr"]
+        if number >= len(ENTRIES):
+            s["r0"] = ENOSYS & 0xFFFFFFFF
+            inside = number >= 0x1000
+            place = f"0x{PAGE + number - 0x1000:08x}, inside an entry" if inside else f"entry {number}"
+            self.report = (
+                f"guest {caller.name} called {place} of SPUMONE's page, return 0x{s['pr']:08x}: no such function"
+            )
+            return self._stay(caller, ["inside" if inside else "refused"])
+        entry = ENTRIES[number]
+        if entry == "idle":
+            s["r0"] = 0
+            caller.waiting = True
+            return self._elect(["idle"], trap)
+        s["r0"] = getattr(self, "_" + entry)(t, caller, s["r4"], s["r5"]) & 0xFFFFFFFF
+        if not caller.ready or caller.state is not s:  # it has ended itself
+            return self._elect([entry], trap)
+        return self._stay(caller, [entry])
+
+    def _set_vbr(self, t: int, caller: Vcpu, base: int, _: int) -> int:
+        memory, size = caller.memory
+        if base & 3 or base >> 30 != 2 or not memory <= base & 0x1FFFFFFF < memory + size:
+            return EINVAL
+        caller.base = base
+        return 0
+
+    def _route(self, t: int, caller: Vcpu, intevt: int, on: int) -> int:
+        if intevt not in LINE:
+            return EINVAL
+        codes = module_codes(intevt)
+        owners = {self.owner[code].name for code in codes if code in self.owner}
+        if owners - {caller.name}:
+            return EPERM
+        if all(self.owner.get(code) is (caller if on else None) for code in codes):
+            return 0  # as it is already
+        for code in codes:
+            if on:
+                self.owner[code] = caller
+                if code in self.masked:
+                    del self.masked[code]
+                    self.writes += mask_writes(code, False)
+            else:
+                self.owner.pop(code, None)
+        self.event(t, 1, intevt, on & 1, caller.index)
+        return 0
+
+    def _query(self, t: int, caller: Vcpu, what: int, _: int) -> int:
+        answers = {VERSION: ABI_VERSION, SELF: caller.index, GUESTS: len(self.vcpus), PRIORITY: caller.priority,
+                   CEILING: self.ceiling}  # fmt: skip
+        return int(answers.get(what, EINVAL))
+
+    def _restart(self, t: int, caller: Vcpu, index: int, _: int) -> int:
+        error = self._below(caller, index)
+        if error:
+            return error
+        vcpu = self.vcpus[index]
+        if not vcpu.segments or not self.loader:
+            return ENOENT
+        self._start_again(vcpu)
+        self.report = f"guest {vcpu.name} is started again by guest {caller.name}"
+        self.event(t, 2, vcpu.index)
+        return 0
+
+    def _stop(self, t: int, caller: Vcpu, index: int, _: int) -> int:
+        error = self._below(caller, index)
+        if error:
+            return error
+        self._end(self.vcpus[index])
+        self.report = f"guest {self.vcpus[index].name} is stopped by guest {caller.name}"
+        self.event(t, 3, index)
+        return 0
+
+    def _below(self, caller: Vcpu, index: int) -> int:
+        """0 if the caller may end that guest: itself, or one below."""
+        if index >= len(self.vcpus):
+            return EINVAL
+        return EPERM if index < caller.index else 0
+
+    def _end(self, vcpu: Vcpu) -> None:
+        for write in (
+            write for code, owner in self.owner.items() if owner is vcpu for write in mask_writes(code, True)
+        ):
+            if write not in self.writes:
+                self.writes.append(write)
+        if self.fpu_owner is vcpu:
+            self.fpu_owner = None
+        if self.mmu_owner is vcpu:
+            self.mmu_owner = None
+        vcpu.stopped, vcpu.waiting = True, False
+        vcpu.held.clear()
+
+    def _start_again(self, vcpu: Vcpu) -> None:
+        """Its image is copied by the loader, which runs in its place, at its priority, interrupts open."""
+        self._end(vcpu)
+        vcpu.prepare()
+        vcpu.state.update(pc=self.loader, sr=MD, r4=vcpu.segments, r5=vcpu.entry, r6=vcpu.sr)
+
+    def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
+        """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""
+        route, query = ENTRIES.index("route"), ENTRIES.index("query")
+        rows: list[CallRow] = [(route, -1, charge("route"), EINVAL, "route")]
+        for code in LINE:
+            refused = any(self.owner.get(c, caller) is not caller for c in module_codes(code))
+            rows.append((route, code, charge("route") if refused else -1, EPERM if refused else 0, "route"))
+        rows += [(query, q, charge("query"), self._query(0, caller, q, 0), "query") for q in range(CEILING + 1)]
+        return rows
+
+    # Scheduling -------------------------------------------------------------------------------------------
+
+    def _elect(self, parts: list[str], trap: Trap) -> Directive:
+        """Rules 2 and 3. ``parts`` led here."""
+        pending = list(trap.pending)
+        while True:
+            elected, lowest, looked, wanted = self._look()
+            if wanted:
+                # What is held and now wanted comes back: with which others of its mask bit, the CPU node knows.
+                self.parts = [*parts, "unmask"]
+                d = Directive(0, "", writes=[*self.writes, *(write for vcpu in wanted for write in self._unmask(vcpu))])
+                d.again = True
+                return d
+            parts += looked
+            for intevt, level in sorted(pending, key=lambda row: -row[1]):
+                owner = self.owner.get(intevt)
+                if level <= lowest:
+                    continue
+                if owner is not None and owner.wants(level) and (elected is None or owner.index < elected.index):
+                    return self._enter(owner, intevt, level, [*parts, "wake"])
+                self._hold(intevt, level)
+                pending = [row for row in pending if module_codes(row[0]) != module_codes(intevt)]
+                parts.append("wake_hold")
+                break
+            else:
+                if elected is not None:
+                    return self._run(elected, [*parts, "resume"])
+                # All wait. The CPU node has the CPU sleep as one of them, any would do.
+                sleeper = min(self.vcpus, key=lambda v: (v.stopped or v.base < 0, v.imask, -v.index))
+                return self._run(sleeper, [*parts, "sleep"])
+
+    def _look(self) -> tuple[Vcpu | None, int, list[str], list[Vcpu]]:
+        """The highest ready guest, the lowest IMASK of those that wait above it, the parts taken, and which of those
+        wait for what is held."""
+        lowest, above = 15, []
+        for vcpu in self.vcpus:
+            if vcpu.ready:
+                break
+            above.append(vcpu)
+            if vcpu.waiting and vcpu.base >= 0:
+                lowest = min(lowest, vcpu.imask)
+        wanted = [vcpu for vcpu in above if any(vcpu.wants(level) for level in vcpu.held.values())]
+        elected = self.vcpus[len(above)] if len(above) < len(self.vcpus) else None
+        return elected, lowest, ["elect"] * len(above), wanted
+
+    def _unmask(self, vcpu: Vcpu) -> list[tuple[int, int, int]]:
+        writes = [write for code in vcpu.held for write in mask_writes(code, False)]
+        vcpu.held.clear()
+        return writes
+
+    def _enter(self, vcpu: Vcpu, intevt: int, level: int, parts: list[str]) -> Directive:
+        vcpu.enter_interrupt(intevt, level)
+        return self._run(vcpu, parts, deliver=intevt)
+
+    def _run(self, vcpu: Vcpu, parts: list[str], deliver: int = 0) -> Directive:
+        """The CPU goes to a vCPU; what was held for it is unmasked."""
+        last, self.running = self.running, vcpu
+        if last is not None and last is not vcpu:
+            self.switches += 1
+            for name in SHARED:
+                vcpu.state[name] = last.state[name]
+        if not vcpu.waiting:
+            if vcpu.held:
+                parts.append("unmask")
+                self.writes += self._unmask(vcpu)
+            if vcpu.fpu or vcpu.mmu:
+                parts.append("units")
+        parts += self._move_units(last, vcpu)
+        d = self._stay(vcpu, parts)
+        d.deliver = deliver
+        return d
+
+    def _stay(self, vcpu: Vcpu, parts: list[str]) -> Directive:
+        """The same vCPU goes on; nothing held is unmasked."""
+        d = Directive(charge(*parts), vcpu.name, sleep=vcpu.waiting, charge_path=path_name(parts))
+        d.writes, d.report, d.state = self.writes, self.report, pack(vcpu.state)
+        key = (vcpu.index, tuple(owner.index for owner in self.owner.values()), tuple(self.owner))
+        if key != self.leased_for:
+            self.leased_for = key
+            d.calls = self._leased_calls(vcpu)
+        others = [other for other in self.vcpus if other is not vcpu]
+        d.vectors = (vcpu.base, charge("exception"), charge("exception"), charge("interrupt"))
+        d.forward = sorted(code for code, owner in self.owner.items() if owner is vcpu) if vcpu.base >= 0 else []
+        if all(not other.ready and not other.held for other in others):
+            # An idle call of this vCPU changes no other: the CPU node may answer it by itself.
+            wait = [other for other in others if other.waiting and other.base >= 0]
+            lowest = min((other.imask if other.index < vcpu.index else other.imask - 1 for other in wait), default=15)
+            d.wake = charge("wake", *(["units"] if vcpu.fpu or vcpu.mmu else []))
+            d.idle = (charge("idle", *["elect"] * len(self.vcpus), "sleep"), lowest)
+        return d
+
+    def _move_units(self, last: Vcpu | None, vcpu: Vcpu) -> list[str]:
+        """FPU and MMU registers stay in place until another guest that uses them runs. Returns the paths taken."""
+        parts: list[str] = []
+        for names, uses, owner in ((FPU, "fpu", "fpu_owner"), (MMU, "mmu", "mmu_owner")):
+            holder: Vcpu | None = getattr(self, owner)
+            if last is not None and holder is not None and not getattr(last, uses):
+                _copy(names, last, holder)
+            if getattr(vcpu, uses):
+                if holder is not vcpu:
+                    parts.append(uses)
+                    setattr(self, owner, vcpu)
+                    if uses == "mmu":
+                        vcpu.state["mmucr"] |= TI
+            elif last is not None:
+                _copy(names, last, vcpu)
+        return parts
+
+
+def _copy(names: tuple[str, ...], source: Vcpu, to: Vcpu) -> None:
+    for name in names:
+        to.state[name] = source.state[name]

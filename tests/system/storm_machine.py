@@ -1,0 +1,146 @@
+"""Machines of three scripted guests (storm/), whose every stimulus comes from the guests' own program order.
+
+So what they log is the same on SPUMONE's model and on its firmware, whatever a path takes.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from storm.stimulus import LINES
+from whole_machine import machine
+
+from cosim.image import load_elf
+from cosim.sh7780 import INTEVT, MODULES, module_codes
+from cpu_node.machine import Machine
+from guests.build import HERE, build
+
+STORM = Path(__file__).resolve().parent / "storm"
+GUESTS = 3
+BASE = [0x88000000 + k * 0x01000000 for k in range(GUESTS)]
+END, RAISE, IDLE, IMASK, ROUTE, QUERY, BLOCKED, CALL, IDLE_RACE, RESTART, STOP, VBR = range(12)
+LOG = 1024
+NOTES = ("", "interrupt", "done", "vectors", "woken", "imask", "answer", "blocked", "changed", "changed in handler")
+LIMIT = 40_000_000  # ticks; a scenario ends long before, when all wait
+
+
+@dataclass
+class Scenario:
+    """Who owns which mask group, levels of the lines, and per guest a script of (op, a, b) and what interrupts raise."""
+
+    lines: list[list[str]]
+    levels: dict[str, int]
+    scripts: list[list[tuple[int, int, int]]]
+    replies: list[list[int]]
+    fpu: list[bool] = field(default_factory=lambda: [False, True, True])
+    mmu: list[bool] = field(default_factory=lambda: [False, True, True])
+
+
+def bits(*lines: str) -> int:
+    """The stimulus device's bits of lines."""
+    return sum(1 << LINES.index(line) for line in lines)
+
+
+def build_guests(folder: Path) -> list[Path]:
+    """The three programs."""
+    cc, out = build("toolchain")["cc"], []
+    for k in range(GUESTS):
+        out.append(folder / f"storm{k}.elf")
+        subprocess.run(
+            [cc, "-m4a-nofpu", "-ml", "-O2", "-Wall", "-Werror", "-ffreestanding", "-nostdlib", "-static",
+             "-fno-delete-null-pointer-checks", "-Wl,--build-id=none,-n", f"-Wl,-Ttext={BASE[k]:#x}", "-Wl,-e,_start",
+             f"-I{HERE}/include", STORM / "storm.c", "-x", "assembler", "-Wa,--isa=sh4a", STORM / "storm.S", "-o",
+             out[-1], "-lgcc"], cwd=folder, check=True)  # fmt: skip
+    return out
+
+
+def start(folder: Path, images: list[Path], scenario: Scenario, *sets: str) -> Machine:
+    """The machine of a scenario at tick 0."""
+    text = "[nodes.cpu]\nrole='cpu'\n[nodes.spumone]\nrole='hypervisor'\n[nodes.intc]\nrole='intc'\n"
+    text += "[nodes.stimulus]\nrole='device'\ncomponent='storm.stimulus:Stimulus'\n"
+    for k, image in enumerate(images):
+        flags = f"fpu={str(scenario.fpu[k]).lower()}\nmmu={str(scenario.mmu[k]).lower()}\n"
+        text += (f"[guests.g{k}]\nimage='{image}'\nmemory=[{BASE[k] & 0x1FFFFFFF:#x}, 0x01000000]\npriority={k}\n"
+                 f"lines={scenario.lines[k]}\n{flags}")  # fmt: skip
+    path = folder / "storm.toml"
+    path.write_text(text)
+    board = machine(path, *sets)
+    for k, image in enumerate(images):
+        symbols = load_elf(image).symbols
+        script = [*scenario.scripts[k], (END, 0, 0)]
+        _poke(board, symbols["script"], b"".join(struct.pack("<BBH", *row) for row in script))
+        _poke(board, symbols["reply"], bytes(scenario.replies[k]))
+        words = [0] * 128
+        for n, line in enumerate(LINES):
+            words[INTEVT[line] >> 5] = 1 << n
+        _poke(board, symbols["lines_of"], struct.pack("<128I", *words))
+        _poke(board, symbols["uses_fpu"], struct.pack("<I", scenario.fpu[k]))
+    values = [0, 0, 0]
+    for source in MODULES:
+        if source.line in scenario.levels:
+            values[source.pri] |= scenario.levels[source.line] * 2 << source.shift
+    for n, value in enumerate(values):
+        board._write(0, 0, 0xFFD40000 + 4 * n, 4, value)
+    board._write(0, 0, 0xFFD4003C, 4, 0xFFFFFFFF)
+    return board
+
+
+def _poke(board: Machine, address: int, data: bytes) -> None:
+    board.core.write(address & 0x1FFFFFFF, data)
+
+
+def logs(board: Machine, images: list[Path]) -> list[tuple[int, str, int]]:
+    """What the guests have logged, in the order in which it happened: (guest, what, value)."""
+    rows = []
+    for k, image in enumerate(images):
+        symbols = load_elf(image).symbols
+        (count,) = struct.unpack("<I", board.core.read(symbols["logged"] & 0x1FFFFFFF, 4))
+        assert count < LOG, "more than the log holds"
+        words = struct.unpack(f"<{3 * count}I", board.core.read(symbols["log"] & 0x1FFFFFFF, 12 * count))
+        rows += [(words[n], k, NOTES[words[n + 1]], words[n + 2]) for n in range(0, len(words), 3)]
+    return [row[1:] for row in sorted(rows)]
+
+
+def random_scenario(seed: int) -> Scenario:
+    """Storms, nested and held interrupts, idle patterns, calls right and wrong."""
+    rng = random.Random(seed)
+    groups = [[line for line in LINES if INTEVT[line] in module_codes(INTEVT[first])]
+              for first in ("TUNI0", "TUNI3", "RXI0", "RXI1", "ITI")]  # fmt: skip
+    lines: list[list[str]] = [[], [], []]
+    for group in groups:
+        owner = rng.choice((0, 0, 1, 1, 2, 3))
+        if owner < 3:
+            lines[owner] += group
+    levels = {line: rng.randint(1, 15) for line in LINES}
+    for a, b in (("RXI0", "TXI0"), ("RXI1", "TXI1")):
+        levels[b] = levels[a]
+    scripts, replies = [], []
+    for _ in range(GUESTS):
+        script: list[tuple[int, int, int]] = [(IMASK, rng.choice((0, 0, 3, 7)), 0)]
+        for _ in range(rng.randint(8, 40)):
+            some = sum(1 << n for n in rng.sample(range(len(LINES)), rng.choice((1, 1, 2, 3))))
+            code = rng.choice([INTEVT[line] for line in LINES] + [0x123, 0x240])
+            script.append(rng.choice([
+                (RAISE, 0, some), (RAISE, 0, some), (RAISE, 0, some), (BLOCKED, 0, some), (IDLE_RACE, 0, some),
+                (IDLE, 0, 0), (IDLE, 0, 0), (IMASK, rng.choice((0, 0, 2, 5, 7, 9, 12, 15)), 0),
+                (ROUTE, rng.randint(0, 1), code), (QUERY, rng.randint(0, 6), 0), (VBR, 0, rng.choice((0, 0x8F00))),
+                (CALL, 0, rng.randrange(6, 256) * 16),
+            ]))  # fmt: skip
+        scripts.append(script)
+        raises = [sum(1 << n for n in rng.sample(range(len(LINES)), rng.choice((1, 1, 2)))) for _ in range(64)]
+        replies.append([value & 0xFF if rng.random() < 0.3 else 0 for value in raises])
+    return Scenario(lines, levels, scripts, replies, [rng.random() < 0.5 for _ in range(3)],
+                    [rng.random() < 0.5 for _ in range(3)])  # fmt: skip
+
+
+def run(folder: Path, images: list[Path], scenario: Scenario, *sets: str) -> dict[str, Any]:
+    """Logs, reports and end of a scenario."""
+    board = start(folder, images, scenario, *sets)
+    ended = board.go(LIMIT)
+    reports = [text.split(": ", 1)[1] for text in board.reports]
+    return {"log": logs(board, images), "ended": ended[0], "reports": reports, "board": board}
