@@ -288,7 +288,7 @@ def test_ldc_to_sr_that_unmasks_lets_an_interrupt_in_at_once(bench: Bench) -> No
 
 @pytest.mark.parametrize("cpuopm", [0, 0x3E0, ~INTMU & 0xFFFFFFFF])
 def test_acceptance_leaves_expevt_and_without_intmu_imask(bench: Bench, cpuopm: int) -> None:
-    # Source: [SH7763 133], [SH7785 327]; which bit INTMU is [M]
+    # Source: [SH7763 133], [SH7785 327]; which bit INTMU is [own]
     bench.store(CPUOPM, cpuopm)
     bench.faults("trapa #1")
     bench.core.set_state({"sr": MD | 0x30, "pc": CODE})
@@ -309,7 +309,7 @@ def test_acceptance_saves_as_an_exception_does(bench: Bench) -> None:
 
 @pytest.mark.parametrize("level, mask, after", [(9, 3, 9), (1, 0, 1), (15, 14, 15), (16, 15, 15), (16, 0, 15)])
 def test_acceptance_with_intmu_gives_imask_the_level(bench: Bench, level: int, mask: int, after: int) -> None:
-    # Source: [SH7785 327], NMI [SH7785 99], the old SR goes to SSR [SH7763 133]; which bit INTMU is [M]
+    # Source: [SH7785 327], NMI [SH7785 99], the old SR goes to SSR [SH7763 133]; which bit INTMU is [own]
     bench.store(CPUOPM, 0x3E0 | INTMU)
     bench.core.set_state({"sr": MD | FD | 0x303 | mask << 4, "pc": CODE})
     bench.core.set_irq(level, 0x620)
