@@ -285,7 +285,8 @@ static void schedule(struct tr *t, const uint8_t *page, int want, struct pipelin
                 struct use next = use_of(n.op, n.n, n.m, fpscr_of(key));
                 if (pipeline_pairs(&p, &use, &next)) {
                     pipeline_advance(&p);
-                    s->keeps = touches_memory(&s->i) && is_branch(&n); /* its slot may access the bus */
+                    /* The slot of a branch may access the bus; before a second behind the block a breakpoint may stop. */
+                    s->keeps = touches_memory(&s->i) && (is_branch(&n) || k + 1 == t->steps);
                     p.open = second = true;
                     continue;
                 }

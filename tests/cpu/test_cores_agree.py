@@ -18,7 +18,7 @@ from cpu_node.disasm import disassemble
 from cpu_node.isa import TABLE
 
 BASE, SIZE = 0x0C000000, 0x20000
-VBR = 0x8C000000
+VBR, INTMU = 0x8C000000, 8
 # stc spc,r0; add #2,r0; ldc r0,spc; rte; nop
 SKIP = struct.pack("<5H", 0x0042, 0x7002, 0x404E, 0x002B, 0x0009)
 EDGES = (0, 1, 2, 0x7F, 0x80, 0x7FFF, 0x8000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -102,11 +102,12 @@ def random_snapshot(rng: random.Random, tick: int) -> dict[str, Any]:
         physical = BASE + rng.randrange(SIZE // page) * page if rng.random() < 0.95 else 0x1FE00000
         flags = size | rng.choice((0, 1, 2, 3, 3, 3)) << 5 | rng.choice((0, 4, 4, 4)) | rng.choice((0, 2))
         utlb.append([virtual | rng.getrandbits(1), physical | flags | (0x100 if rng.random() < 0.7 else 0)])
+    cpuopm = rng.choice((0, INTMU))
     return {
         "state": struct.pack(f"<{len(STATE_NAMES)}I", *state.values()),
         "utlb": utlb,
         "itlb": [[0, 0]] * 4,
-        "extras": [rng.getrandbits(3) << 2, 12, 0, 0, 0, 0, 0, 0, rng.getrandbits(1), *[0] * 8, *[7] * 16],
+        "extras": [rng.getrandbits(3) << 2, 12, 0, 0, cpuopm, 0, 0, 0, rng.getrandbits(1), *[0] * 8, *[7] * 16],
         "tick": tick,
         "instructions": tick,
         "skipped": 0,
@@ -135,53 +136,96 @@ def differences(a: Any, b: Any, stops: tuple[Any, Any]) -> list[str]:
     return found
 
 
-def explain(a: Any, b: Any, entry: dict[str, Any], ram: bytes, until: int) -> str:
+def random_request(rng: random.Random, first: int, ticks: int) -> tuple[int, int]:
+    """Tick and level of an interrupt."""
+    return first + rng.randrange(ticks), rng.choice((0, 0, 1, 5, 9, 12, 15, 16))
+
+
+def ask(level: int, *cores: Any) -> None:
+    """A request of that level stands on all; 0: none."""
+    for core in cores:
+        core.set_irq(level, 0x600 if level else 0)
+
+
+def accept(*cores: Any) -> bool:
+    """All take the request that stands; whether CPUOPM.INTMU changed IMASK."""
+    for core in cores:
+        core.accept()
+    state = cores[0].state()
+    return bool((state["sr"] ^ state["ssr"]) & 0xF0)
+
+
+def explain(a: Any, b: Any, entry: dict[str, Any], ram: bytes, until: int, request: tuple[int, int]) -> str:
     """The first unit after which the cores differ, run by single units."""
     for core in (a, b):
         core.write(BASE, ram)
         core.restore(entry)
         core.bus.log.clear()
+    ask(0, a, b)
+    asked = False
     while a.tick < until:
+        if a.tick >= request[0] and not asked:
+            asked = True
+            ask(request[1], a, b)
         pc, word = a.state()["pc"], b""
         if BASE <= pc & 0x1FFFFFFF < BASE + SIZE - 3:
             word = a.read(pc & 0x1FFFFFFF, 4)
         texts = [disassemble(w, pc) for (w,) in struct.iter_unpack("<H", word)]
         before = a.state()
-        found = differences(a, b, (a.step(), b.step()))
+        stops = a.step(), b.step()
+        if stops[0].reason == stops[1].reason == "interrupt":
+            accept(a, b)
+            ask(0, a, b)
+        found = differences(a, b, stops)
         if found:
             shown = " ".join(f"{k}={v:x}" for k, v in before.items() if v)
             return f"native / python differ after {pc:08x}: {texts}\n{found}\nbefore: {shown}"
-        for core in (a, b):
-            core.sleeping = False
     return "the same by single units: run() differs"
+
+
+def run_stretch(
+    a: Any, b: Any, entry: dict[str, Any], until: int, request: tuple[int, int], ends: tuple[str, ...], what: str
+) -> int:
+    """Both cores from ``entry`` on, with an interrupt, to a stop of ``ends``. Fails where they differ; how often
+    acceptance changed IMASK."""
+    ram, raised = a.read(BASE, SIZE), 0
+    for core in (a, b):
+        core.restore(entry)
+        core.bus.log.clear()
+    for horizon, level in ((request[0], 0), (until, request[1])):
+        ask(level, a, b)
+        reason = ""
+        while reason not in ends:
+            stops = a.run(horizon), b.run(horizon)
+            found = differences(a, b, stops)
+            reason = stops[0].reason
+            if not found and reason == "interrupt":
+                raised += accept(a, b)
+                ask(0, a, b)
+                found = differences(a, b, stops)
+            if found:
+                pytest.fail(f"{what}: {found}\n{explain(a, b, entry, ram, until, request)}")
+        if reason != "horizon":
+            break
+    return raised
 
 
 def compare(seed: int, instructions: int, stretch: int = 60) -> None:
     rng = random.Random(seed)
     a, b = (make_core(kind, (BASE, SIZE)) for kind in ("native", "python"))
     a.bus, b.bus = Bus(), Bus()
-    done = stretches = 0
+    done = stretches = raised = 0
     while done < instructions:
         if stretches % 50 == 0:
             code = with_handlers(random_code(rng, SIZE // 2))
             for core in (a, b):
                 core.write(BASE, code)
         stretches += 1
-        entry, ram = random_snapshot(rng, done), a.read(BASE, SIZE)
-        until = done + stretch
-        for core in (a, b):
-            core.restore(entry)
-            core.bus.log.clear()
-        while True:
-            stops = a.run(until), b.run(until)
-            found = differences(a, b, stops)
-            if found:
-                why = explain(a, b, entry, ram, until)
-                pytest.fail(f"seed {seed} at tick {done}: {found}\n{why}")
-            if stops[0].reason != "sleep":
-                break
-            a.sleeping = b.sleeping = False
+        entry, request = random_snapshot(rng, done), random_request(rng, done, stretch)
+        what = f"seed {seed} at tick {done}"
+        raised += run_stretch(a, b, entry, done + stretch, request, ("horizon", "reset"), what)
         done = a.tick
+    assert raised > stretches / 50, f"{raised} interrupts of {stretches} stretches changed IMASK"
 
 
 @pytest.mark.parametrize("seed", range(8))

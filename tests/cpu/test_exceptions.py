@@ -7,6 +7,7 @@ from bench_core import BASE, BL, CODE, DATA, FD, MD, RB, VBR, Bench
 
 USER = CODE & 0x1FFFFFFF
 T = 1
+CPUOPM, INTMU = 0xFF2F0000, 8
 
 
 def test_entry_saves_sr_pc_and_r15_and_switches_to_bank_1(bench: Bench) -> None:
@@ -285,8 +286,10 @@ def test_ldc_to_sr_that_unmasks_lets_an_interrupt_in_at_once(bench: Bench) -> No
     assert (stop.reason, stop.pc) == ("interrupt", CODE + 2)
 
 
-def test_acceptance_leaves_imask_and_expevt(bench: Bench) -> None:
-    # Source: [SH7763 133], the choice of CPUOPM.INTMU=0
+@pytest.mark.parametrize("cpuopm", [0, 0x3E0, ~INTMU & 0xFFFFFFFF])
+def test_acceptance_leaves_expevt_and_without_intmu_imask(bench: Bench, cpuopm: int) -> None:
+    # Source: [SH7763 133], [SH7785 327]; which bit INTMU is [own]
+    bench.store(CPUOPM, cpuopm)
     bench.faults("trapa #1")
     bench.core.set_state({"sr": MD | 0x30, "pc": CODE})
     bench.core.set_irq(9, 0x620)
@@ -304,12 +307,80 @@ def test_acceptance_saves_as_an_exception_does(bench: Bench) -> None:
     assert (state["spc"], state["ssr"], state["sgr"], state["pc"]) == (CODE, MD | T, 0x1234, VBR + 0x600)
 
 
-def test_cpuopm_intmu_does_not_raise_imask(bench: Bench) -> None:
-    # Source: [own]: [SH7763 133] raises it where INTMU is 1
-    bench.store(0xFF2F0000, 0x3E0 | 8)
+@pytest.mark.parametrize("level, mask, after", [(9, 3, 9), (1, 0, 1), (15, 14, 15), (16, 15, 15), (16, 0, 15)])
+def test_acceptance_with_intmu_gives_imask_the_level(bench: Bench, level: int, mask: int, after: int) -> None:
+    # Source: [SH7785 327], NMI [SH7785 99], the old SR goes to SSR [SH7763 133]; which bit INTMU is [own]
+    bench.store(CPUOPM, 0x3E0 | INTMU)
+    bench.core.set_state({"sr": MD | FD | 0x303 | mask << 4, "pc": CODE})
+    bench.core.set_irq(level, 0x620)
+    assert bench.core.run(10).reason == "interrupt"
+    bench.core.accept()
+    state = bench.core.state()
+    assert state["sr"] == MD | RB | BL | FD | 0x303 | after << 4
+    assert (state["ssr"], state["spc"], state["pc"]) == (MD | FD | 0x303 | mask << 4, CODE, VBR + 0x600)
+
+
+def test_imask_is_of_the_request_that_stands_at_acceptance(bench: Bench) -> None:
+    """A machine that does not know the best request yet asks for a stop with level 15."""
+    # Source: [own]
+    bench.store(CPUOPM, INTMU)
+    bench.core.set_state({"sr": MD | 0x20})
+    bench.core.set_irq(15, 0)
+    assert bench.core.run(10).reason == "interrupt"
+    bench.core.set_irq(3, 0x620)
+    assert bench.core.run(10).reason == "interrupt"
+    bench.core.accept()
+    assert (bench.core.state()["sr"], bench.core.state()["intevt"]) == (MD | RB | BL | 0x30, 0x620)
+
+
+def test_an_exception_leaves_imask_whatever_intmu_is(bench: Bench) -> None:
+    # Source: [SH7785 99]
+    bench.store(CPUOPM, INTMU)
+    bench.core.set_irq(9, 0x620)
+    assert bench.faults("trapa #1", sr=MD | 0xB0)["sr"] == MD | RB | BL | 0xB0
+
+
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
+@pytest.mark.parametrize("bl", [0, BL])
+def test_intmu_of_an_interrupt_that_ends_sleep(bench: Bench, bl: int, timing: str) -> None:
+    # Source: [S 94], [SH7785 327]
+    bench.store(CPUOPM, INTMU)
+    bench.core.timing = timing
+    bench.put(CODE, "sleep; nop")
+    bench.core.set_state({"sr": MD | bl | 0x30, "pc": CODE})
+    assert bench.core.run(bench.core.tick + 200).reason == "sleep"
+    bench.core.set_irq(5, 0x580)
+    assert bench.core.run(bench.core.tick + 200).reason == "interrupt"
+    bench.core.accept()
+    state = bench.core.state()
+    assert (state["ssr"], state["sr"], state["spc"]) == (MD | bl | 0x30, MD | RB | BL | 0x50, CODE + 2)
+
+
+@pytest.mark.parametrize("intmu, nested", [(0, [3, 2]), (INTMU, [3])])
+def test_a_handler_that_clears_bl_is_nested_by_higher_levels_only(bench: Bench, intmu: int, nested: list[int]) -> None:
+    """What INTMU is for: the handler need not raise IMASK itself."""
+    # Source: [SH7785 327]
+    bench.put(VBR + 0x600, "stc sr,r0; and r8,r0; ldc r0,sr; nop; nop; bra .+0; nop")
+    bench.store(CPUOPM, intmu)
+    bench.put(CODE, "nop; nop; nop")
+    bench.core.set_state({"sr": MD, "pc": CODE, "r8": ~BL & 0xFFFFFFFF})
+    accepted = []
+    for level in (3, 2):  # the second arrives while the first is served
+        bench.core.set_irq(level, 0x620)
+        if bench.core.run(bench.core.tick + 20).reason == "interrupt":
+            bench.core.accept()
+            accepted.append(level)
+    assert accepted == nested
+
+
+def test_vectors_of_spumone_leave_imask_to_it(bench: Bench) -> None:
+    # Source: [own]
+    bench.store(CPUOPM, INTMU)
+    bench.core.set_vectors(VBR, 0, 0, 0)
+    bench.core.set_state({"sr": MD | 0x30, "pc": CODE})
     bench.core.set_irq(9, 0x620)
     bench.core.accept()
-    assert bench.core.state()["sr"] == MD | RB | BL
+    assert bench.core.state()["sr"] == MD | RB | BL | 0x30
 
 
 def test_spc_of_an_interrupt_that_ends_sleep_is_behind_it(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from test_cores_agree import BASE, SIZE, Bus, differences, random_snapshot, with_handlers
+from test_cores_agree import BASE, SIZE, Bus, accept, ask, differences, random_snapshot, with_handlers
 
 from cosim.state import unpack
 from cpu_node import make_core
@@ -99,7 +99,7 @@ def listing(code: bytes) -> str:
 
 def compare(seed: int, programs: int, timing: str) -> None:
     rng = random.Random(seed)
-    executed = generated = 0
+    executed = generated = raised = 0
     for number in range(programs):
         if number % 20 == 0:  # a page whose code is overwritten too often is the interpreter's
             plain, hot = (make_core("native", (BASE, SIZE)) for _ in range(2))
@@ -128,15 +128,19 @@ def compare(seed: int, programs: int, timing: str) -> None:
             core.set_state({"ccr": ccr})
         for _ in range(rng.randrange(1, 8)):
             until = plain.tick + rng.choice((7, 50, 400, 1500))
+            ask(rng.choice((0, 0, 0, 3, 9, 15)), plain, hot)
             stops = plain.run(until), hot.run(until)
             found = differences(plain, hot, stops)
             if found:
                 pytest.fail(f"seed {seed}, program {number}, to tick {until}: {found}\n{listing(code)}")
+            if stops[0].reason == "interrupt":
+                raised += accept(plain, hot)
             for core in (plain, hot):
                 core.sleeping = False
         executed += hot.instructions - number
         generated += hot.generated - before
     assert generated > executed / 5, f"{generated} of {executed} instructions by generated code"
+    assert raised > programs / 20, f"{raised} interrupts in {programs} programs changed IMASK"
 
 
 @pytest.mark.parametrize("timing", ["fast", "sh4a"])

@@ -210,6 +210,23 @@ def test_an_access_in_the_slot_of_a_pair_whose_first_stalled() -> None:
     same(run)
 
 
+def test_a_breakpoint_on_the_second_of_a_pair_whose_first_stalled() -> None:
+    """The block ends before the second; the unit began before the stall."""
+
+    def run(core: Any) -> Any:
+        put(core, LOOP, "add r3,r1; nop; nop; nop; mov.l @r1,r2; add #1,r6; dt r4; bf .-14; bra .+0; nop")
+        core.timing = "sh4a"
+        core.set_breakpoints([LOOP + 10])
+        core.set_state({"sr": MD, "pc": LOOP, "ccr": 0x105, "r1": 0x8C020000, "r3": 32, "r4": 100})
+        found = []
+        while core.run(100_000).reason == "breakpoint":
+            found.append((core.in_pair, core.tick, core.unit_tick, core.snapshot()["timing"]["open"]))
+        assert len(found) == 100 and max(row[3] for row in found) > 20
+        return found
+
+    same(run)
+
+
 def test_without_room_for_a_generator() -> None:
     """The interpreter does it all, and the core says so; the room comes back."""
 

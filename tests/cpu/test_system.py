@@ -31,6 +31,46 @@ def test_ldcl_to_sr_increments_in_the_old_bank(bench: Bench) -> None:
     assert (state["sr"], state["r1"], state["r1_bank"]) == (MD | RB, 5, DATA + 4)
 
 
+HIGH = MD | RB
+BANKS = [f"r{k}_bank" for k in range(8)]
+
+
+@pytest.mark.parametrize("sr", [MD, HIGH])
+@pytest.mark.parametrize("name", [*BANKS, "sgr", "ssr", "spc", "dbr"])
+def test_control_registers_through_memory_in_both_banks(bench: Bench, name: str, sr: int) -> None:
+    """Out and in by LDC, STC and their .L forms, often enough that code is generated for it."""
+    bench.core.set_state({name: 0x55})
+    loop = f"ldc r10,{name}; stc.l {name},@-r8; ldc r11,{name}; ldc.l @r8+,{name}; stc {name},r12; sub r10,r12"
+    loop = f"{loop}; or r12,r13; stc.l {name},@-r9; add #16,r10; dt r14; bf .-20"
+    first = MD | 0x10
+    state = bench.go(loop, sr=sr, r8=DATA, r9=DATA + 0x100, r10=first, r11=MD | 0xF0, r12=0, r13=0, r14=50)
+    assert (state["r13"], state["r8"], state[name]) == (0, DATA, first + 16 * 49)
+    assert [bench.long(DATA + 0x100 - 4 * k) for k in range(1, 51)] == [first + 16 * k for k in range(50)]
+    assert bench.long(DATA - 4) == first + 16 * 49
+    if name in BANKS:  # the bank that SR does not make active
+        other = bench.one("ldc r8,sr", sr=sr, r8=sr ^ RB)
+        assert other[name.removesuffix("_bank")] == first + 16 * 49
+    if bench.kind == "native" and bench.core.generates:
+        assert bench.core.generated > 300
+
+
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
+def test_stc_sgr_to_r15_in_the_slot_of_a_jump_through_r15(bench: Bench, timing: str) -> None:
+    """The last unit of a handler that has used R15 as its scratch register: the jump goes by the old R15."""
+    bench.core.timing = timing
+    loop = "mov r9,r15; ldc r10,sgr; jmp @r15; stc sgr,r15; or r8,r11; add #1,r12; sub r10,r15; or r15,r11; add #4,r10"
+    target = CODE + 2 * 5  # over what would set r11
+    state = bench.go(f"{loop}; dt r14; bf .-20", sr=HIGH, ccr=0x105, r8=1, r9=target, r10=DATA, r11=0, r12=0, r14=50)
+    assert (state["r11"], state["r12"], state["r15"], state["sgr"]) == (0, 50, 0, DATA + 4 * 49)
+    if bench.kind == "native" and bench.core.generates:
+        assert bench.core.generated > 300
+
+
+def test_stc_sgr_in_a_slot_is_privileged(bench: Bench) -> None:
+    state = bench.one("jmp @r15; stc sgr,r15", at=CODE & 0x1FFFFFFF, sr=0, r15=DATA & 0x1FFFFFFF, sgr=5)
+    assert (state["expevt"], state["spc"], state["sgr"]) == (0x1A0, CODE & 0x1FFFFFFF, DATA & 0x1FFFFFFF)
+
+
 def test_rb_alone_chooses_no_bank(bench: Bench) -> None:
     """In user mode r0-r7 are bank 0 whatever RB is."""
     state = bench.one("rte; nop", sr=MD, ssr=RB, spc=0x0C001000, r0=1, r0_bank=2)
