@@ -18,8 +18,8 @@ TOLD_WORDS = 4
 PATHS = {("interrupt", "entered"): "switch", ("interrupt", "held"): "hold", ("idle", "resumed"): "idle+resume",
          ("idle", ""): "idle+sleep", ("wake", "resumed"): "wake_hold+resume", ("wake", ""): "wake_hold"}  # fmt: skip
 # Words below a vCPU's pointer, upwards, and the words from it on.
-KEPT = ("tea", "tra", "expevt", *(f"r{n}" for n in range(8)), "macl", "mach", "pr", *(f"r{n}_bank" for n in range(4, 8)),
-        *(f"r{n}" for n in range(8, 15)), "gbr", "dbr", "pc", "sr", "r15")  # fmt: skip
+KEPT = (*"tea tra expevt r0 r1 r2 r3 r4 r5 r6 r7 macl mach pr r4_bank r5_bank r6_bank r7_bank".split(),
+        *"r8 r9 r10 r11 r12 r13 r14 gbr dbr pc sr r15".split())  # fmt: skip
 HOT = ("wake", "held", "general", "tlb", "interrupt", "code", *(f"r{n}_bank" for n in range(4)), "entry_sr", "flags",
        "held_int2", "held_irq", "deaf", "index")  # fmt: skip
 READY, STOPPED = 0xFFFFFFFF, 0xFFFFFFFE

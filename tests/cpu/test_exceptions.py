@@ -373,14 +373,14 @@ def test_a_handler_that_clears_bl_is_nested_by_higher_levels_only(bench: Bench, 
     assert accepted == nested
 
 
-def test_vectors_of_spumone_leave_imask_to_it(bench: Bench) -> None:
-    # Source: [own]
+def test_a_guests_vectors_under_spumones_model_find_imask_raised_too(bench: Bench) -> None:
+    # Source: guests/include/spumone.h
     bench.store(CPUOPM, INTMU)
     bench.core.set_vectors(VBR, 0, 0, 0)
     bench.core.set_state({"sr": MD | 0x30, "pc": CODE})
     bench.core.set_irq(9, 0x620)
     bench.core.accept()
-    assert bench.core.state()["sr"] == MD | RB | BL | 0x30
+    assert bench.core.state()["sr"] == MD | RB | BL | 0x90
 
 
 def test_spc_of_an_interrupt_that_ends_sleep_is_behind_it(bench: Bench) -> None:

@@ -31,7 +31,7 @@ LIMIT = 40_000_000  # ticks; a scenario ends long before, when all wait
 
 @dataclass
 class Scenario:
-    """Who owns which mask group, levels of the lines, and per guest a script of (op, a, b) and what interrupts raise."""
+    """Who owns which lines, their levels, and for each guest a script of (op, a, b) and what its interrupts raise."""
 
     lines: list[list[str]]
     levels: dict[str, int]
