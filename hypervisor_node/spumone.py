@@ -92,7 +92,8 @@ class Spumone(Device):
         for index, (name, guest) in enumerate(guests):
             image = self._image(name, guest)
             state = dict.fromkeys(STATE_NAMES, 0)
-            state.update(sr=RESET_SR, pc=image.entry, fpscr=0x00040001)
+            sr = RESET_SR if guest["sr"] is None else guest["sr"]
+            state.update(sr=sr, pc=image.entry, fpscr=0x00040001)
             vcpu = Vcpu(name, index, guest["priority"], guest["fpu"], state)
             self.vcpus.append(vcpu)
             for line in guest["lines"]:
@@ -107,15 +108,11 @@ class Spumone(Device):
     def _image(self, name: str, guest: dict[str, Any]) -> Image:
         path, (base, size) = Path(guest["image"]), guest["memory"]
         try:
-            if guest["load"] is None:
-                image = load_elf(path)
-            else:
-                image = load_raw(path, guest["load"], guest["entry"])
+            image = load_elf(path) if guest["load"] is None else load_raw(path, guest["load"])
+            image.entry = image.start(guest["entry"])
             check_inside(image, base, size, name)
         except ImageError as error:
             raise DeviceError(f"{self.name}: {error}") from None
-        if guest["entry"] is not None:
-            image.entry = guest["entry"]
         for paddr, data in image.segments:
             self.pieces += [(paddr + k, data[k : k + PIECE]) for k in range(0, len(data), PIECE)]
         if guest["cmdline"]:
