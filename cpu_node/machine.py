@@ -484,8 +484,8 @@ class Machine:
 
     # The run ---------------------------------------------------------------------------------------------
 
-    def start(self, loads: list[tuple[int, bytes]], entry: int | None) -> None:
-        """Load RAM, take first promises, and stand at tick 0. ``entry`` only where no hypervisor starts guests."""
+    def start(self, loads: list[tuple[int, bytes]], entry: int | None, sr: int | None = None) -> None:
+        """Load RAM, take first promises, and stand at tick 0. ``entry``, ``sr``: where no hypervisor starts guests."""
         for paddr, data in loads:
             self.core.write(paddr, data)
         for target in self.targets:
@@ -500,7 +500,7 @@ class Machine:
                 rest["extras"][EXTRAS.index("cpuopm")] |= INTMU
                 self.core.restore(rest)
         elif entry is not None:
-            self.core.set_state({"pc": entry})
+            self.core.set_state({"pc": entry} if sr is None else {"pc": entry, "sr": sr})
 
     def go(self, until: int, armed: bool = False) -> tuple[str, str]:
         """Run to tick ``until``, or to the grid tick after an armed match. Returns (reason, detail)."""

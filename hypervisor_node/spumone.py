@@ -52,7 +52,8 @@ class Spumone(Device):
     def _guest(self, index: int, name: str, table: dict[str, Any]) -> firmware.Placed:
         path, memory = Path(table["image"]), tuple(table["memory"])
         try:
-            image = load_elf(path) if table["load"] is None else load_raw(path, table["load"], table["entry"])
+            image = load_elf(path) if table["load"] is None else load_raw(path, table["load"])
+            entry = image.start(table["entry"])
             check_inside(image, *memory, name)
         except ImageError as error:
             raise DeviceError(f"{self.name}: {error}") from None
@@ -62,7 +63,7 @@ class Spumone(Device):
         sr = table.get("sr")
         vcpu = Vcpu(
             name, index, table["priority"],
-            image.entry if table["entry"] is None else table["entry"], RESET_SR if sr is None else sr, memory,
+            entry, RESET_SR if sr is None else sr, memory,
             table["fpu"], table.get("mmu", True), table.get("restart", False), tuple(table["lines"]),
         )  # fmt: skip
         return firmware.Placed(vcpu, rows)
