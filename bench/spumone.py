@@ -140,7 +140,13 @@ def parts() -> dict[str, int]:
     board = Board().up(7)
     out["interrupt"] = board.interrupt("RXI1")[1]
     board = Board().up(7)
-    out["switch"] = board.interrupt("RXI0")[1]
+    out["switch"] = board.interrupt("RXI0", to=["spm_enter"])[1]
+    out["enter"] = board.go()[1]
+    board.call("wait", sr=MD | 7 << 4, to=["elect"])
+    board.go()
+    board.interrupt("RXI0", to=["spm_enter"])
+    out["enter_bare"] = board.go()[1]
+    out["wait"] = board.call("wait", sr=MD | 7 << 4, to=["elect"])[1]
     board = Board().up(7)
     out["idle"] = board.call("idle", sr=MD | 3 << 4, to=["elect"])[1]
     two = board.go()[1]  # to guest 2
@@ -151,7 +157,8 @@ def parts() -> dict[str, int]:
     board = Board().up(7, 3)
     board.call("idle", sr=MD, to=["elect"])
     out["sleep"] = board.go()[1] - 3 * out["elect"]
-    out["wake"] = board.interrupt("RXI1")[1]  # guest 1 runs
+    out["wake"] = board.interrupt("RXI1", to=["spm_enter"])[1]
+    board.go()  # guest 1 runs
     out["hold"] = board.interrupt("TUNI0")[1]  # for guest 2
     board.call("idle", sr=MD | 3 << 4, to=["elect"])
     out["unmask"] = board.go("spm_woken")[1] - out["sleep"] - 3 * out["elect"]
@@ -165,9 +172,10 @@ def parts() -> dict[str, int]:
 
     # Of a switch to a guest that uses both units, what exceeds one that looks at neither, and one that moves neither.
     both = layout.FPU | layout.MMU
-    out["units"] = Board((both, 0, 0)).up(7).interrupt("RXI0")[1] - out["switch"]
+    switch = out["switch"] + out["enter"]
+    out["units"] = Board((both, 0, 0)).up(7).interrupt("RXI0")[1] - switch
     for unit, flag in (("fpu", layout.FPU), ("mmu", layout.MMU)):
-        out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - out["switch"] - out["units"]
+        out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - switch - out["units"]
     board = Board((0, layout.RESTART, 0)).up(7)
     board.core.set_state({"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK})
     out["reset"] = board.go("elect")[1]

@@ -66,6 +66,7 @@ def table(image: Image, guests: list[Placed], model: Model, ceiling: int) -> tup
 def labels(image: Image) -> list[tuple[int, str]]:
     """(address, name) of what the CPU node watches."""
     rows = [(image.symbol(symbol), name) for name, symbol in LABELS.items()]
+    rows.append((image.symbol("spm_entered_bare"), "entered"))
     return rows + [(PAGE + 16 * n, name) for n, name in enumerate(ENTRIES)]
 
 

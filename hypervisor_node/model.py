@@ -22,7 +22,7 @@ from cosim.state import STATE_NAMES, pack, unpack
 from hypervisor_node.paths import charge, path_name
 
 MD, RB, BL = 0x40000000, 0x20000000, 0x10000000
-PAGE, ENTRIES = 0x8FFFF000, ("set_vbr", "idle", "route", "query", "restart", "stop")
+PAGE, ENTRIES = 0x8FFFF000, ("set_vbr", "idle", "route", "query", "restart", "stop", "wait")
 EPERM, ENOENT, EINVAL, ENOSYS = -1, -2, -22, -38
 VERSION, SELF, GUESTS, PRIORITY, CEILING = range(5)
 ABI_VERSION = 2
@@ -51,6 +51,7 @@ class Vcpu:
     state: dict[str, int] = field(default_factory=dict)
     base: int = -1
     waiting: bool = False
+    bare: bool = False  # it waits with nothing to keep but R15 and SR
     stopped: bool = False
     held: dict[int, int] = field(default_factory=dict)  # INTEVT -> level, masked until this vCPU runs
 
@@ -179,10 +180,10 @@ class Model:
             )
             return self._stay(caller, ["inside" if inside else "refused"])
         entry = ENTRIES[number]
-        if entry == "idle":
+        if entry in ("idle", "wait"):
             s["r0"] = 0
-            caller.waiting = True
-            return self._elect(["idle"], trap)
+            caller.waiting, caller.bare = True, entry == "wait"
+            return self._elect([entry], trap)
         s["r0"] = getattr(self, "_" + entry)(t, caller, s["r4"], s["r5"]) & 0xFFFFFFFF
         if not caller.ready or caller.state is not s:  # it has ended itself
             return self._elect([entry], trap)
@@ -343,6 +344,8 @@ class Model:
                 self.writes += self._unmask(vcpu)
             if vcpu.fpu or vcpu.mmu:
                 parts.append("units")
+            if deliver and parts[0] != "interrupt":
+                parts.append("enter_bare" if vcpu.bare else "enter")
         parts += self._move_units(last, vcpu)
         d = self._stay(vcpu, parts)
         d.deliver = deliver
@@ -363,7 +366,7 @@ class Model:
             # An idle call of this vCPU changes no other: the CPU node may answer it by itself.
             wait = [other for other in others if other.waiting and other.base >= 0]
             lowest = min((other.imask if other.index < vcpu.index else other.imask - 1 for other in wait), default=15)
-            d.wake = charge("wake", *(["units"] if vcpu.fpu or vcpu.mmu else []))
+            d.wake = charge("wake", "enter", *(["units"] if vcpu.fpu or vcpu.mmu else []))
             d.idle = (charge("idle", *["elect"] * len(self.vcpus), "sleep"), lowest)
         return d
 

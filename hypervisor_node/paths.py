@@ -19,30 +19,32 @@ class Part(NamedTuple):
 PARTS = {
     "exception": Part(5, "an exception or TLB miss goes on to the running guest's vectors"),
     "interrupt": Part(18, "an interrupt of the running guest goes on to its vectors"),
-    "switch": Part(94, "an interrupt of a guest above that waits: all registers of the running one are saved, what the "
-                       "other kept while it waited is loaded, its vector is entered"),
-    "wake": Part(57, "the same while no guest's registers are in the CPU"),
-    "hold": Part(121, "an interrupt nobody may take now is masked at its source"),
-    "wake_hold": Part(90, "the same while no guest's registers are in the CPU"),
-    "idle": Part(54, "an idle call: what a C call keeps is saved"),
+    "switch": Part(65, "an interrupt of a guest above that waits: all registers of the running one are saved"),
+    "wake": Part(20, "an interrupt of a guest that waits, while no guest's registers are in the CPU"),
+    "enter": Part(39, "a guest's registers that an idle call has kept are loaded, its vector is entered"),
+    "enter_bare": Part(21, "the same after a wait call, which has kept R15 and SR"),
+    "hold": Part(128, "an interrupt nobody may take now is masked at its source"),
+    "wake_hold": Part(98, "the same while no guest's registers are in the CPU"),
+    "idle": Part(59, "an idle call: what a C call keeps is saved"),
+    "wait": Part(36, "a wait call: R15 and SR are saved"),
     "elect": Part(12, "a guest that waits is passed over, in search of one that is ready"),
     "resume": Part(75, "interrupts are let in for an instant; then all registers of a guest that is ready are loaded"),
     "sleep": Part(19, "no guest is ready: SLEEP"),
-    "units": Part(21, "it uses the FPU or the MMU: are their registers its own?"),
+    "units": Part(22, "it uses the FPU or the MMU: are their registers its own?"),
     "fpu": Part(100, "FPU registers of another guest are saved, its own loaded"),
     "mmu": Part(28, "MMU registers, likewise"),
-    "unmask": Part(20, "what was held for it is unmasked"),
-    "set_vbr": Part(61, "call: registers the vector base"),
+    "unmask": Part(22, "what was held for it is unmasked"),
+    "set_vbr": Part(63, "call: registers the vector base"),
     "route": Part(73, "call: claims or gives up a line"),
     "query": Part(35, "call: answers a question"),
-    "restart": Part(671, "call, or reset of the CPU: a guest's vCPU is made anew"),
-    "stop": Part(358, "call: a guest's lines are masked"),
-    "refused": Part(45, "call of an entry without a function"),
-    "inside": Part(45, "jump into an entry"),
-    "reset": Part(692, "the CPU was reset by a guest: caches on, vectors, decision"),
-    "start": Part(23253, "power on: caches on, vCPUs made from the table"),
+    "restart": Part(678, "call, or reset of the CPU: a guest's vCPU is made anew"),
+    "stop": Part(362, "call: a guest's lines are masked"),
+    "refused": Part(47, "call of an entry without a function"),
+    "inside": Part(47, "jump into an entry"),
+    "reset": Part(700, "the CPU was reset by a guest: caches on, vectors, decision"),
+    "start": Part(23259, "power on: caches on, vCPUs made from the table"),
 }  # fmt: skip
-SHARED = ("elect", "units", "fpu", "mmu", "unmask")  # parts that do not name a path
+SHARED = ("elect", "units", "fpu", "mmu", "unmask", "enter", "enter_bare")  # parts that do not name a path
 
 
 def charge(*parts: str) -> int:
