@@ -15,9 +15,16 @@ STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait 
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
 # What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.
-PATHS = {("interrupt", "entered"): "switch", ("interrupt", "held"): "hold", ("idle", "resumed"): "idle+resume",
-         ("idle", ""): "idle+sleep",
-         ("wait", "resumed"): "wait+resume", ("wait", ""): "wait+sleep", ("wake", "resumed"): "wake_hold+resume", ("wake", ""): "wake_hold"}  # fmt: skip
+PATHS = {
+    ("interrupt", "entered"): "switch",
+    ("interrupt", "held"): "hold",
+    ("idle", "resumed"): "idle+resume",
+    ("idle", ""): "idle+sleep",
+    ("wait", "resumed"): "wait+resume",
+    ("wait", ""): "wait+sleep",
+    ("wake", "resumed"): "wake_hold+resume",
+    ("wake", ""): "wake_hold",
+}
 # Words below a vCPU's pointer, upwards, and the words from it on.
 KEPT = (*"tea tra expevt r0 r1 r2 r3 r4 r5 r6 r7 macl mach pr r4_bank r5_bank r6_bank r7_bank".split(),
         *"r8 r9 r10 r11 r12 r13 r14 gbr dbr pc sr r15".split())  # fmt: skip
