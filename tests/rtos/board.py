@@ -13,15 +13,15 @@ from cpu_node import make_core
 CHARACTER = 34_560  # ticks: 10 bits of 32 * (BRR + 1) Pck at BRR = 8, 12 ticks each
 COUNT = 48  # ticks of a TMU count at Pck/4
 PAGE = 0x8FFFF000
-VBR_OF_GUEST = 0x600
+CEILING_QUESTION = 4  # SPM_Q_CEILING
 
 
 class Board:
-    """Runs one ELF. ``output`` holds the bytes sent on SCIF0; ``spumone`` serves the call page."""
+    """Runs one ELF. ``output`` holds the bytes sent on SCIF0; ``spumone`` serves the call page, with a ceiling."""
 
-    def __init__(self, elf: Path, kind: str = "native", spumone: bool = False) -> None:
+    def __init__(self, elf: Path, kind: str = "native", spumone: bool = False, ceiling: int = 7) -> None:
         self.core = make_core(kind)
-        self.spumone = spumone
+        self.spumone, self.ceiling = spumone, ceiling
         with elf.open("rb") as file:
             image = ELFFile(file)
             for segment in image.iter_segments("PT_LOAD"):
@@ -111,6 +111,8 @@ class Board:
         if entry == 0:
             self.core.set_state({"vbr": state["r4"]})
             result = 0
+        elif entry == 3 and state["r4"] == CEILING_QUESTION:
+            result = self.ceiling
         self.core.set_state({"r0": result & 0xFFFFFFFF, "pc": state["pr"]})
         if entry == 1:
             self.core.set_state({"r0": 0})
