@@ -56,11 +56,12 @@ class Board:
 
     def lines(self) -> None:
         rxi = self.rdf and self.registers.get(0xFFE00008, 0) & 0x40 and not self.mask & 8
+        txi = len(self.sent) <= 8 and self.registers.get(0xFFE00008, 0) & 0x80 and not self.mask & 8
         tmu = self.tmu_flag and self.registers.get(0xFFDC0010, 0) & 0x20 and not self.mask & 2
-        rx_level = self.registers.get(0xFFD40008, 0) >> 25 & 15 if rxi else 0
+        serial_level = self.registers.get(0xFFD40008, 0) >> 25 & 15 if rxi or txi else 0
         tmu_level = self.registers.get(0xFFD40004, 0) >> 25 & 15 if tmu else 0
-        if rx_level >= tmu_level:
-            self.core.set_irq(rx_level, 0x720)
+        if serial_level >= tmu_level:
+            self.core.set_irq(serial_level, 0x720 if rxi else 0x760)
         else:
             self.core.set_irq(tmu_level, 0xE00)
 
@@ -73,6 +74,10 @@ class Board:
             return self.rdf * 2 | (len(self.sent) <= 8) * 0x20 | tend * 0x40
         if address == 0xFFE00014:
             return self.received.popleft() if self.received else 0
+        if address == 0xFFDC000C and self.tmu_due is not None:
+            return (self.tmu_due - tick - 1) // COUNT
+        if address == 0xFFDC0010:
+            return self.registers.get(address, 0) | self.tmu_flag * 0x100
         return self.registers.get(address, 0)
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:

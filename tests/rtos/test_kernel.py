@@ -16,13 +16,6 @@ def start(elves: Path, app: str, kind: str) -> Board:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_service_call_passes_its_self_test(elves: Path, kind: str) -> None:
-    board = start(elves, "selftest", kind)
-    board.run(5 * SECOND, stop=b" failed\r\n")
-    assert board.output.decode().splitlines()[1:] == ["selftest: 378 passed, 0 failed"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_demo_reports_each_second_and_counts_characters(elves: Path, kind: str) -> None:
     board = start(elves, "demo", kind)
     board.input.extend((SECOND // 10 * i, ord("a")) for i in range(1, 6))
