@@ -79,3 +79,4 @@ application() {
 application demo demo
 application late demo -DLATE
 application selftest selftest
+application bench bench
