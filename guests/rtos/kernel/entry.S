@@ -338,7 +338,7 @@ sr_of_fault:    .long SR_MD | SR_RB | SR_BL | SR_IMASK
 report:         .long fault_report
 
     .bss
-    .balign 8
+    .balign 32                  ! a cache line, wherever the application's data end
     .space  4092
     .global interrupted_frame
 interrupted_frame:              ! first word of the interrupt stack: of the outermost handler
@@ -346,6 +346,10 @@ interrupted_frame:              ! first word of the interrupt stack: of the oute
 interrupt_stack_end:
     .space  256                 ! holds one interrupt frame
 idle_stack_end:
-    .global interrupt_nest
-interrupt_nest:
-    .space  4
+    .global runtsk, schedtsk, dspdis, sr_task, interrupt_nest, interrupt_table
+runtsk:          .space 4       ! what every interrupt and dispatch looks at, in one line
+schedtsk:        .space 4
+dspdis:          .space 4
+sr_task:         .space 4
+interrupt_nest:  .space 4
+interrupt_table: .space 128 * 8

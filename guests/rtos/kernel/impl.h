@@ -77,10 +77,11 @@ typedef struct task {
     TEXPTN exceptions;     /* pending */
 } TASK;
 
-extern TASK *runtsk;    /* NULL while idle */
-extern TASK *schedtsk;  /* highest runnable task, NULL if none */
-extern UW dspdis;       /* dispatching disabled */
-extern UW sr_task;      /* SR of a task: privileged, register bank 0, IMASK at the floor: levels below are others' */
+/* Defined in entry.S. */
+extern TASK *runtsk;   /* NULL while idle */
+extern TASK *schedtsk; /* highest runnable task, NULL if none */
+extern UW dspdis;      /* dispatching disabled */
+extern UW sr_task;     /* SR of a task: privileged, register bank 0, IMASK at the floor: levels below are others' */
 
 void task_init(void);
 void make_ready(TASK *task);        /* into the ready queue; state becomes RUNNABLE */

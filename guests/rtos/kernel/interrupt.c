@@ -2,8 +2,8 @@
  * fields of the INTC are touched, and only at the start: INT2PRI2 is shared with the other guest's SCIF1. */
 #include "impl.h"
 
-/* Read by entry.S at interrupt_table + (INTEVT >> 5) * 8. */
-struct {
+/* Defined in entry.S and read by it at (INTEVT >> 5) * 8. */
+extern struct {
     void (*handler)(void);
     UW sr;
 } interrupt_table[128];

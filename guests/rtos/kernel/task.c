@@ -2,10 +2,6 @@
  * priority with a bit map of the filled ones. */
 #include "impl.h"
 
-TASK *runtsk, *schedtsk;
-UW dspdis;
-UW sr_task;
-
 static QUEUE ready[TMAX_TPRI + 1];
 static UW ready_map; /* bit n: ready[n] is not empty */
 
