@@ -80,3 +80,4 @@ application demo demo
 application late demo -DLATE
 application selftest selftest
 application bench bench
+application storm storm

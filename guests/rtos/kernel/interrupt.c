@@ -29,7 +29,7 @@ void interrupt_define(INHNO code, void (*handler)(void))
             continue;
         UW level = lines[i].level, old = REG32(lines[i].priority_register);
         if ((level / 2 << 4) <= (sr_task & SR_IMASK))
-            panic("interrupt 0x%x has level %u, not above the floor", code, level / 2);
+            panic("interrupt 0x%x has level %u, not above the floor, %u", code, level / 2, (sr_task & SR_IMASK) >> 4);
         interrupt_table[code >> 5].handler = handler;
         interrupt_table[code >> 5].sr = SR_MD | level / 2 << 4;
         REG32(lines[i].priority_register) = (old & ~(0x1ful << lines[i].shift)) | level << lines[i].shift;
