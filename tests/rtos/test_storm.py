@@ -37,9 +37,8 @@ def test_exceptions_come_once_and_disturb_nothing_wherever_the_interrupts_are(el
         board.input.extend([(arrival, BITS[0]), (arrival + gap, BITS[1])])
         for ticks in range(1, 11):  # the routine of the main task waits for one or two, once or twice
             board.run(arrival + ticks * 2_000_000)
-            if words(board, "storm_words") == [2]:
+            if words(board, "storm_turns")[0] > 10:  # it goes on
                 break
-        board.run(board.core.tick + 100_000)
         where = f"characters {arrival - first} ticks into the turn"
         once = [int(bit in BITS) for bit in range(8)]
         assert words(board, "storm_errors") == [0], f"{where}: the last in line {words(board, 'storm_line')} of storm.c"
