@@ -30,13 +30,13 @@ if ! "$cc" -m4a-nofpu -ml -O2 -S -o - "$work/probe.c" | grep -q 'tst'; then
     exit 2
 fi
 
-# link ELF OBJECTFOLDER FLAGS... -- SOURCES: objects are named by their source, so that no temporary name of
-# the compiler gets into the symbol table.
+# link ELF OBJECTFOLDER FLAGS... -- SOURCES: objects are named by their source, those of the kernel in a folder of
+# their own, which rtos.ld lays out first; so no temporary name of the compiler gets into the symbol table.
 link() {
     elf=$1
     objects=$2
     shift 2
-    mkdir "$objects"
+    mkdir "$objects" "$objects/kernel"
     extra=""
     while [ "$1" != -- ]; do
         extra="$extra $1"
@@ -44,28 +44,40 @@ link() {
     done
     shift
     for source in "$@"; do
-        "$cc" $flags $extra -c -o "$objects/$(basename "$source").o" "$source"
+        case "$source" in
+        kernel/*) object=$source ;;
+        *) object=$(basename "$source") ;;
+        esac
+        "$cc" $flags $extra -c -o "$objects/$object.o" "$source"
     done
-    (cd "$objects" && "$cc" $ldflags -Wl,-T,"$here/rtos.ld" -o "$out/$elf" *.o)
+    (cd "$objects" && "$cc" $ldflags -Wl,-T,"$here/rtos.ld" -o "$out/$elf" $(find . -name '*.o' | LC_ALL=C sort))
 }
 
 for program in hello wild; do
     link $program.elf "$work/$program" -- ../bare/start.S ../bare/$program.c
 done
 
-# application NAME SOURCE [DEFINE]
+# application NAME SOURCE [DEFINE]: SOURCE is a file of apps, or a folder
 application() {
     cfg="$work/$1"
     mkdir "$cfg"
-    python3 configure.py "apps/$2.cfg" "$cfg"
+    sources="apps/$2.c"
+    api="apps/$2.cfg"
+    if [ -d "apps/$2" ]; then
+        sources=$(echo "apps/$2"/*.c)
+        api="apps/$2/$2.cfg"
+    fi
+    python3 configure.py "$api" "$cfg"
     for kind in bare spumone; do
         define=""
         [ $kind = bare ] || define=-DSPUMONE
-        link "rtos-$1-$kind.elf" "$cfg/$kind" -Iinclude -Ikernel -Iapps -I"$cfg" $define ${3:-} \
-            -- kernel/entry.S kernel/*.c "apps/$2.c" "$cfg/kernel_cfg.c"
+        link "rtos-$1-$kind.elf" "$cfg/$kind" -Iinclude -Ikernel -Iapps -I"apps/$2" -I"$cfg" $define ${3:-} \
+            -- kernel/entry.S kernel/*.c $sources "$cfg/kernel_cfg.c"
     done
 }
 
 application demo demo
 application late demo -DLATE
 application selftest selftest
+application bench bench
+application storm storm

@@ -5,6 +5,12 @@
 #include "spumone.h"
 #endif
 
+#ifdef SPUMONE
+#define IMASK_FLOOR (spm_query(SPM_Q_CEILING) << 4) /* up to there are the other guests' levels */
+#else
+#define IMASK_FLOOR 0
+#endif
+
 static UW handler_sr; /* SR before iloc_cpu */
 
 static inline void set_vbr(const void *base)
@@ -28,7 +34,7 @@ static inline void cpu_sleep(void)
 
 void idle(void)
 {
-    set_sr(SR_TASK | SR_BL);
+    set_sr(sr_task | SR_BL);
     for (;;)
         cpu_sleep();
 }
@@ -46,11 +52,14 @@ void kernel_start(void)
     interrupt_nest = 1; /* initialisation is no task: service calls answer E_CTX */
     set_vbr(vectors);
     set_sr(SR_LOCKED);
+    sr_task = SR_MD | IMASK_FLOOR;
     console_init();
     interrupt_init();
     semaphore_init();
     eventflag_init();
     dataqueue_init();
+    mailbox_init();
+    mempool_init();
     task_init();
     for (INT i = 0; i < att_count; i++)
         att_ini[i].routine(att_ini[i].exinf);
@@ -114,7 +123,7 @@ ER unl_cpu(void)
 {
     if (in_handler())
         return E_CTX;
-    unlock(SR_TASK);
+    unlock(runtsk->sr);
     return E_OK;
 }
 
@@ -151,6 +160,27 @@ ER ena_dsp(void)
     UW sr = lock();
     dspdis = 0;
     return finish(sr, E_OK);
+}
+
+ER chg_ipm(IPM ipm)
+{
+    if (!TASK_CONTEXT)
+        return E_CTX;
+    if (ipm > TMAX_IPM)
+        return E_PAR;
+    UW sr = SR_MD | ipm << 4;
+    lock();
+    runtsk->sr = sr > sr_task ? sr : sr_task;
+    unlock(runtsk->sr);
+    return E_OK;
+}
+
+ER get_ipm(IPM *p_ipm)
+{
+    if (!TASK_CONTEXT)
+        return E_CTX;
+    *p_ipm = (get_sr() & SR_IMASK) >> 4;
+    return E_OK;
 }
 
 BOOL sns_ctx(void)
