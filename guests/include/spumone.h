@@ -52,7 +52,7 @@ static inline long spm_idle(void)
  * finds its way back sooner. Calls again and again; handlers may leave it for good. */
 static inline void __attribute__((noreturn)) spm_wait(void)
 {
-    __asm__ volatile("1:\tmov.l\t2f, r0\n\tjsr\t@r0\n\t nop\n\tbra\t1b\n\t nop\n\t.balign\t4\n2:\t.long\t%0"
+    __asm__ volatile("1:\tmov.l\t2f, r0\n\tjsr\t@r0\n\t nop\n\tbra\t1b\n\t nop\n\t.balign\t4\n2:\t.long\t%O0"
                      : : "i"(SPM_WAIT) : "memory");
     __builtin_unreachable();
 }

@@ -22,28 +22,28 @@ static inline void set_vbr(const void *base)
 #endif
 }
 
-/* Waits for an interrupt above SR.IMASK and takes it, SR.BL being set: none can slip in before the sleep. */
-static inline void cpu_sleep(void)
+/* Waits for interrupts above SR.IMASK and takes them, SR.BL being set: none can slip in before the sleep. Nothing of
+ * the registers is worth keeping but R15 and SR. */
+static inline void __attribute__((noreturn)) wait_for_interrupts(void)
 {
 #ifdef SPUMONE
-    spm_idle();
+    spm_wait();
 #else
-    __asm__ volatile("sleep" : : : "memory");
+    for (;;)
+        __asm__ volatile("sleep" : : : "memory");
 #endif
 }
 
 void idle(void)
 {
     set_sr(sr_task | SR_BL);
-    for (;;)
-        cpu_sleep();
+    wait_for_interrupts();
 }
 
 void halt(void)
 {
     set_sr(get_sr() | SR_BL | SR_IMASK);
-    for (;;)
-        cpu_sleep();
+    wait_for_interrupts();
 }
 
 /* entry.S comes here with SR = MD, BL, IMASK=15, register bank 0 and .bss zero. */
