@@ -11,7 +11,7 @@ from typing import Any
 
 from cosim.state import STATE_NAMES
 
-STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait refused inside".split())
+STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait write read refused inside".split())
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
 # What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.

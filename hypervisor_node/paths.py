@@ -23,10 +23,13 @@ PARTS = {
     "wake": Part(20, "an interrupt of a guest that waits, while no guest's registers are in the CPU"),
     "enter": Part(39, "a guest's registers that an idle call has kept are loaded, its vector is entered"),
     "enter_bare": Part(21, "the same after a wait call, which has kept R15 and SR"),
-    "hold": Part(128, "an interrupt nobody may take now is masked at its source"),
-    "wake_hold": Part(98, "the same while no guest's registers are in the CPU"),
+    "hold": Part(127, "an interrupt nobody may take now is masked at its source"),
+    "wake_hold": Part(97, "the same while no guest's registers are in the CPU"),
     "idle": Part(59, "an idle call: what a C call keeps is saved"),
     "wait": Part(36, "a wait call: R15 and SR are saved"),
+    "serial": Part(181, "an interrupt of the serial device that is SPUMONE's, one character sent"),
+    "write": Part(102, "call: one character for the serial device"),
+    "read": Part(101, "call: one character of the serial device"),
     "elect": Part(12, "a guest that waits is passed over, in search of one that is ready"),
     "resume": Part(75, "interrupts are let in for an instant; then all registers of a guest that is ready are loaded"),
     "sleep": Part(19, "no guest is ready: SLEEP"),
@@ -42,7 +45,7 @@ PARTS = {
     "refused": Part(47, "call of an entry without a function"),
     "inside": Part(47, "jump into an entry"),
     "reset": Part(700, "the CPU was reset by a guest: caches on, vectors, decision"),
-    "start": Part(23259, "power on: caches on, vCPUs made from the table"),
+    "start": Part(42614, "power on: caches on, vCPUs made from the table"),
 }  # fmt: skip
 SHARED = ("elect", "units", "fpu", "mmu", "unmask", "enter", "enter_bare")  # parts that do not name a path
 

@@ -353,8 +353,8 @@ spm_woken:
 elect:
     mov.l   first_at, r4
     mov     #WAKE_READY, r6
+    mov.l   @(4,r4), r5         ! lowest V_WAKE
     mov.l   @r4, r4
-    mov.w   nothing, r5         ! lowest V_WAKE
 1:  mov.l   @(V_WAKE,r4), r0
     cmp/eq  r6, r0
     bt      3f
@@ -394,7 +394,6 @@ end_at:     .long nobody
 idle_at:    .long idle_vectors
 open:       .long SR_OPEN
 blocked_here: .long SR_BLOCKED
-nothing:    .word 0xf3
 size:       .word VCPU_SIZE
 
 ! The guest r4, which is ready, goes on.
@@ -761,7 +760,7 @@ spm_tell:
 1:  .long   \function
 2:  .long   spm_call
     .endm
-    .org    4096 - 144
+    .org    4096 - 176
 set_vbr:    stub serve_set_vbr
 idle:
     mov.l   1f, r0
@@ -779,6 +778,8 @@ wait_stub:
      nop
     .balign 4
 1:  .long   spm_wait
+write:      stub serve_write
+read:       stub serve_read
 refused:    stub serve_refused
 inside:     stub serve_inside
 
@@ -812,7 +813,9 @@ page:
     entry   restart
     entry   stop
     entry   wait_stub
-    .rept   249
+    entry   write
+    entry   read
+    .rept   247
     .if     number == 128
 hop:        bra     refused
      nop
@@ -850,9 +853,11 @@ stack_end:
     .global vcpus, nobody       ! by priority, ending at nobody, who is always ready and owns what no guest does
 vcpus:      .space MAX_GUESTS * VCPU_SIZE
             .space VCPU_BELOW
-nobody:     .space VCPU_SIZE - VCPU_BELOW
-    .global current, fpu_holder, mmu_holder, first
+nobody:     .space VCPU_SIZE
+console:    .space VCPU_SIZE - VCPU_BELOW
+    .global console, current, fpu_holder, mmu_holder, first, floor
 current:    .space 4            ! the guest whose registers are in the CPU, or whose turn is being prepared
 fpu_holder: .space 4            ! whose registers are in the FPU, in the MMU; 0: nobody's
 mmu_holder: .space 4
 first:      .space 4            ! the highest guest
+floor:      .space 4            ! V_WAKE above which interrupts come while no guest that waits asks for less
