@@ -304,7 +304,6 @@ fault:
     jsr     @r0
      nop
 
-    stc     sr, r1              ! of bank 0
     mov.l   sr_of_fault, r0
     ldc     r0, sr
     mov.l   nest_of_fault, r4
@@ -312,13 +311,8 @@ fault:
     dt      r5
     bf/s    3f
      mov.l  r5, @r4
-    mov.l   @r15, r15
-    stc     r1_bank, r0
-    not     r0, r0
-    tst     #SR_IMASK, r0
-    bt      3f                  ! locked: no dispatch in a critical section
     bra     outermost
-     nop
+     mov.l  @r15, r15
 3:  bra     restore
      nop
 unhandled:

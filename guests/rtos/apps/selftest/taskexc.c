@@ -261,10 +261,8 @@ static void of_others(void)
     start(TSK_HIGH, enabled_sleep_job);
     ras_tex(TSK_HIGH, 1);
     ter_tsk(TSK_HIGH);
-    start(TSK_HIGH, sleep_job);
-    wup_tsk(TSK_HIGH);
-    SEEN(ter_tsk, "clears pending exceptions", seen, 0);
     start(TSK_HIGH, enabled_sleep_job);
+    SEEN(ter_tsk, "clears pending exceptions", seen, 0);
     ter_tsk(TSK_HIGH);
     result[1] = 1;
     start(TSK_HIGH, enabled_sleep_job);
