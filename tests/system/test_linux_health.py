@@ -13,6 +13,7 @@ import re
 import pytest
 from whole_machine import PROMPT, SPUMONE, machine
 
+from bench.boot_latency import RESET, boot
 from cosim import TICK_HZ
 from cosim.image import load_elf
 from cosim.topology import load
@@ -84,6 +85,16 @@ class Whole:
 @pytest.fixture
 def whole() -> Whole:
     return Whole()
+
+
+def test_the_rtos_is_heard_while_linux_boots():
+    """From Linux's first instruction on: 166 ticks and some with SR.BL set; from its own entry point it is not."""
+    samples, end = boot(1, [CEILING])
+    assert len(samples) == end["info"]["scif0"]["received"] > 250 and max(samples) < 250
+    assert end["deadlines"][0]["max_late"] < 4000 and end["deadlines"][0]["misses"] == 0
+    assert abs(end["interrupts"]["TUNI3"] - end["ticks"] / RTOS_TICK) <= 1
+    masked, _ = boot(1, [CEILING, *RESET])
+    assert max(masked) > 50_000
 
 
 def test_a_sleep_takes_its_time_and_the_clock_agrees(whole):
