@@ -18,6 +18,7 @@ extern VCPU nobody, *first;
 extern char vcpus[];
 extern unsigned long call_frame[]; /* PR, SR, R15 of the guest in a call */
 void elect(void) __attribute__((noreturn));
+void spm_leave(void) __attribute__((noreturn));
 void spm_tell(void);
 void spm_loader(void);
 void spm_no_vectors(void), spm_no_interrupts(void);
@@ -271,7 +272,7 @@ long serve_restart(unsigned long index)
     start_again(at(index));
     tell(TOLD_RESTART, at(index), 0, call_frame[0]);
     if (at(index) == current)
-        elect();
+        spm_leave();
     return 0;
 }
 
@@ -283,7 +284,7 @@ long serve_stop(unsigned long index)
     end(at(index));
     tell(TOLD_STOP, at(index), 0, call_frame[0]);
     if (at(index) == current)
-        elect();
+        spm_leave();
     return 0;
 }
 
