@@ -752,11 +752,14 @@ page:
     entry   stop
     .rept   250
     .if     number == 128
+    bra     refused
+     mov    #-128, r4
 hop:        bra     refused
      nop
 hop_inside: bra     inside
      nop
-    .space  8, 0
+    bra     inside
+     mov    #-128, r4
     .set    number, number + 1
     .else
     to      refused, hop
