@@ -365,7 +365,6 @@ class Model:
 
     def _elect(self, parts: list[str], trap: Trap) -> Directive:
         """Rules 2 and 3. ``parts`` led here."""
-        pending = list(trap.pending)
         while True:
             elected, lowest, looked, wanted = self._look()
             if wanted:
@@ -374,14 +373,13 @@ class Model:
                 parts.append("unmask")
                 return self._ask([], partial(self._elect, parts))
             parts += looked
-            for intevt, level in sorted(pending, key=lambda row: -row[1]):
+            for intevt, level in sorted(trap.pending, key=lambda row: -row[1]):
                 owner = self.owner.get(intevt)
-                if level <= lowest:
+                if level <= lowest or mask_writes(intevt, True)[0] in self.writes:  # masked since
                     continue
                 if owner is not None and owner.wants(level) and (elected is None or owner.index < elected.index):
                     return self._enter(owner, intevt, level, [*parts, "wake"])
                 self._hold(intevt, level)
-                pending = [row for row in pending if module_codes(row[0]) != module_codes(intevt)]
                 parts.append("wake_hold")
                 break
             else:

@@ -23,6 +23,7 @@ extern char vcpus[];
 extern unsigned long call_frame[]; /* PR, SR, R15 of the guest in a call */
 extern const struct table spm_table; /* filled by the launcher; see hypervisor_node/layout.py */
 void elect(void) __attribute__((noreturn));
+void spm_leave(void) __attribute__((noreturn));
 void spm_tell(void);
 void spm_loader(void);
 void spm_no_vectors(void), spm_no_interrupts(void);

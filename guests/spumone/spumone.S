@@ -695,6 +695,16 @@ spm_answered:
     ldc     r1, sr
     rts
      nop
+
+! void spm_leave(void): from a call that does not return, whose R0-R7 are of the guest's bank, to `elect`.
+    .global spm_leave
+spm_leave:
+    mov.l   elect_at, r1
+    mov.l   blocked_there, r0
+    ldc     r0, sr
+    stc     r1_bank, r1
+    jmp     @r1
+     nop
     .balign 4
 bl:           .long 0x10000000
 entered:      .long 0x70000000
@@ -817,11 +827,14 @@ page:
     entry   read
     .rept   247
     .if     number == 128
+    bra     refused
+     mov    #-128, r4
 hop:        bra     refused
      nop
 hop_inside: bra     inside
      nop
-    .space  8, 0
+    bra     inside
+     mov    #-128, r4
     .set    number, number + 1
     .else
     to      refused, hop

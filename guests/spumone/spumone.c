@@ -251,7 +251,7 @@ long serve_restart(unsigned long index)
     start_again(at(index));
     tell(TOLD_RESTART, at(index), 0, call_frame[0]);
     if (at(index) == current)
-        elect();
+        spm_leave();
     return 0;
 }
 
@@ -263,7 +263,7 @@ long serve_stop(unsigned long index)
     end(at(index));
     tell(TOLD_STOP, at(index), 0, call_frame[0]);
     if (at(index) == current)
-        elect();
+        spm_leave();
     return 0;
 }
 
