@@ -333,15 +333,15 @@ report:         .long fault_report
 
     .bss
     .balign 32                  ! a cache line, wherever the application's data end
-    .space  4092
+    .space  256                 ! holds one interrupt frame
+idle_stack_end:
+    .space  4096 + 8
     .global interrupted_frame
 interrupted_frame:              ! first word of the interrupt stack: of the outermost handler
     .space  4
-interrupt_stack_end:
-    .space  256                 ! holds one interrupt frame
-idle_stack_end:
+interrupt_stack_end:            ! and behind it, in the same line, what every interrupt and dispatch looks at
     .global runtsk, schedtsk, dspdis, sr_task, interrupt_nest, interrupt_table
-runtsk:          .space 4       ! what every interrupt and dispatch looks at, in one line
+runtsk:          .space 4
 schedtsk:        .space 4
 dspdis:          .space 4
 sr_task:         .space 4
