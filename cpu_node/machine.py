@@ -419,7 +419,7 @@ class Machine:
         assert firmware is not None
         path = firmware.path(end)
         self.charges[path] += 1
-        firmware.took.setdefault(path, []).append(tick - firmware.began - (self.core.sleep_ticks - firmware.slept))
+        firmware.count(path, tick - firmware.began - (self.core.sleep_ticks - firmware.slept))
 
     def _reset(self, stop: Stop) -> str:
         """A guest has reset the CPU. SPUMONE goes on without it; else the text says what became of the run."""
@@ -771,6 +771,7 @@ class Machine:
             "deadlines": [d.figures(core.tick) for d in self.deadlines],
             "latency": [o.figures() for o in self.latency],
             "charges": dict(self.charges),
+            "paths": dict(self.firmware.took) if self.firmware is not None else {},
             "unmapped": {f"0x{a:08x}" if a != ELSEWHERE else "elsewhere": n for a, n in sorted(self.unmapped.items())},
             "reports": self.reports + ([f"and {more} more"] if (more := self.report_count - len(self.reports)) else []),
         }
