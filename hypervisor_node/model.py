@@ -263,8 +263,12 @@ class Model:
     def _start_again(self, vcpu: Vcpu) -> None:
         """Its image is copied by the loader, which runs in its place, at its priority, interrupts open."""
         self._end(vcpu)
+        before = vcpu.state
         vcpu.prepare()
         vcpu.state.update(pc=self.loader, sr=MD, r4=vcpu.segments, r5=vcpu.entry, r6=vcpu.sr)
+        if vcpu is self.running:  # its state is the CPU's: what is not its own stays
+            names = SHARED + (() if vcpu.fpu else FPU) + (() if vcpu.mmu else MMU)
+            vcpu.state.update({name: before[name] for name in names})
 
     def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
         """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""

@@ -617,6 +617,17 @@ class TestEnds:
         spumone.call("stop", 1)
         assert model.fpu_owner is None and model.mmu_owner is None
 
+    def test_what_is_not_its_own_stays_when_a_guest_is_started_again(self, drive):
+        """b uses neither unit: c's registers are in the CPU, and cache control is nobody's."""
+        spumone = drive(firmware=True, fpu=("c",), mmu=("c",)).up()
+        spumone.interrupt("RXI1", 3)
+        theirs = {"fr3": 0x3F800000, "xf5": 7, "fpscr": 0x00040001, "pteh": 0x1234, "ccr": 0x105}
+        spumone.state.update(theirs, sr=SLEEPY)
+        spumone.call("restart", 1)
+        assert {name: spumone.state[name] for name in theirs} == theirs
+        spumone.call("idle", IRQ3=2)
+        assert spumone.d.vcpu == "c" and {name: spumone.state[name] for name in theirs} == theirs
+
     @pytest.mark.parametrize("again", [True, False])
     def test_a_guest_that_resets_the_cpu(self, drive, again):
         """It is started again or stopped, by its flag; the others go on."""
