@@ -135,7 +135,10 @@ class Model:
             return self._enter(owner, intevt, level, ["wake" if running.waiting else "switch"])
         if owner is running and owner.base >= 0 and not running.waiting:
             # The CPU node does this by itself while it holds the forward list.
-            return self._enter(owner, intevt, level, ["interrupt"])
+            owner.enter_interrupt(intevt, level)
+            d = self._stay(owner, ["interrupt"])
+            d.deliver = intevt
+            return d
         self._hold(intevt, level)
         if running.waiting:
             return self._elect(["wake_hold"], trap)

@@ -334,8 +334,8 @@ class TestInterrupts:
         assert (spumone.state["r0"], spumone.state["r0_bank"]) == (1, 3)
 
     def test_of_the_running_guest_goes_on_to_it(self, drive):
-        """The CPU node asks for it without leases only."""
-        spumone = drive().up()
+        """The CPU node asks for it without leases only; as with them it costs nothing more, whatever units it uses."""
+        spumone = drive(fpu=("b",), mmu=("b",)).up()
         spumone.interrupt("RXI1", 3)
         spumone.state.update(sr=SLEEPY, pc=0x89001234)
         d = spumone.interrupt("TXI1", 3)
