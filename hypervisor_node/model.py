@@ -104,7 +104,7 @@ class Model:
         self.reported: set[int] = set()
         self.masked: dict[int, int] = {}  # INTEVT -> level, of sources that fired and belong to nobody
         self.writes: list[tuple[int, int, int]] = []  # of the answer being made
-        self.report = ""
+        self.reports: list[str] = []  # likewise
         self.parts: list[str] = []  # of a path that goes on when what is pending is known
 
     # The CPU node's traps -------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Model:
         self.writes = []
         if trap.cause == "again":
             return self._elect(self.parts, trap)
-        self.report = ""
+        self.reports = []
         running.state = unpack(trap.state)
         running.waiting |= trap.sleeping  # in an idle call that the CPU node has answered by lease
         if trap.cause == "interrupt":
@@ -156,18 +156,19 @@ class Model:
         self.writes += mask_writes(intevt, True)
         if problem and intevt not in self.reported:
             self.reported.add(intevt)
-            self.report = f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked"
+            self.reports.append(f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked")
 
     def _reset(self, running: Vcpu, trap: Trap) -> Directive:
         holder = self.mmu_owner
         if holder not in (None, running):  # MMUCR is 0 now
             self._start_again(holder)
+            self.reports.append(f"guest {holder.name} is started again")
         if running.restart and running.segments:
             self._start_again(running)
-            self.report = f"guest {running.name} is started again"
+            self.reports.append(f"guest {running.name} is started again")
         else:
             self._end(running)
-            self.report = f"guest {running.name} is stopped"
+            self.reports.append(f"guest {running.name} is stopped")
         return self._elect(["reset"], trap)
 
     def _call(self, t: int, caller: Vcpu, trap: Trap) -> Directive:
@@ -177,7 +178,7 @@ class Model:
             s["r0"] = ENOSYS & 0xFFFFFFFF
             inside = number >= 0x1000
             place = f"0x{PAGE + number - 0x1000:08x}, inside an entry" if inside else f"entry {number}"
-            self.report = (
+            self.reports.append(
                 f"guest {caller.name} called {place} of SPUMONE's page, return 0x{s['pr']:08x}: no such function"
             )
             return self._stay(caller, ["inside" if inside else "refused"])
@@ -231,7 +232,7 @@ class Model:
         if not vcpu.segments or not self.loader:
             return ENOENT
         self._start_again(vcpu)
-        self.report = f"guest {vcpu.name} is started again by guest {caller.name}"
+        self.reports.append(f"guest {vcpu.name} is started again by guest {caller.name}")
         self.event(t, 2, vcpu.index)
         return 0
 
@@ -240,7 +241,7 @@ class Model:
         if error:
             return error
         self._end(self.vcpus[index])
-        self.report = f"guest {self.vcpus[index].name} is stopped by guest {caller.name}"
+        self.reports.append(f"guest {self.vcpus[index].name} is stopped by guest {caller.name}")
         self.event(t, 3, index)
         return 0
 
@@ -356,7 +357,7 @@ class Model:
     def _stay(self, vcpu: Vcpu, parts: list[str]) -> Directive:
         """The same vCPU goes on; nothing held is unmasked."""
         d = Directive(charge(*parts), vcpu.name, sleep=vcpu.waiting, charge_path=path_name(parts))
-        d.writes, d.report, d.state = self.writes, self.report, pack(vcpu.state)
+        d.writes, d.report, d.state = self.writes, "; ".join(self.reports), pack(vcpu.state)
         key = (vcpu.index, tuple(owner.index for owner in self.owner.values()), tuple(self.owner))
         if key != self.leased_for:
             self.leased_for = key

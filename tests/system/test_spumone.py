@@ -433,6 +433,15 @@ class TestInterrupts:
         d = spumone.call("idle")
         assert (d.vcpu, d.deliver, spumone.writes) == ("a", INTEVT["TUNI0"], [(INT2MSKCR, 4, 1)])
 
+    def test_what_is_to_be_said_of_two_is_said_of_both(self, drive):
+        spumone = drive().up()
+        spumone.interrupt("TUNI0", 9)
+        spumone.state["sr"] = SLEEPY
+        d = spumone.call("idle", TUNI3=9, IRQ0=8)
+        assert d.report == "; ".join(
+            f"interrupt {line} (INTEVT 0x{INTEVT[line]:03x}) belongs to no guest: masked" for line in ("TUNI3", "IRQ0")
+        )
+
     def test_that_wakes_a_low_guest_while_all_sleep(self, drive):
         spumone = drive().up()
         assert spumone.d.sleep
@@ -651,6 +660,7 @@ class TestEnds:
         spumone.interrupt("RXI1", 3)
         spumone.interrupt("TUNI0", 9)  # a runs; b's registers stay
         d = spumone.trap("reset", 0)
+        assert d.report == "guest b is started again; guest a is stopped"
         assert (d.vcpu, spumone.state["pc"]) == ("b", spumone.spumone.model.loader)
 
 
