@@ -390,7 +390,7 @@ class TestEnds:
         return board.up(*imasks)
 
     def test_restart(self):
-        """The image is copied as the guest, at its priority; an interrupt from above gets in between; it then starts."""
+        """The image is copied as the guest, at its priority; an interrupt from above gets in between."""
         board = self.up((0, 0, 0), 7)
         paddr = board.base[1] & 0x1FFFFFFF
         kept = board.core.read(paddr + 0x100, 4)
