@@ -136,8 +136,8 @@ def random_scenario(seed: int) -> Scenario:
                 (RAISE, 0, some), (RAISE, 0, some), (RAISE, 0, some), (BLOCKED, 0, some), (IDLE_RACE, 0, some),
                 (IDLE, 0, 0), (IDLE, 0, 0), (IMASK, rng.choice((0, 0, 2, 5, 7, 9, 12, 15)), 0),
                 (ROUTE, rng.randint(0, 1), code), (QUERY, rng.randint(0, 6), 0), (VBR, 0, rng.choice((0, 0x8F00))),
-                (CALL, 0, rng.randrange(16, 126) * 16 + rng.choice((0, *INSIDE))), (CALL, 0, rng.randrange(129, 256) * 16),
-                (DEAF, rng.randint(0, 6), some),
+                (CALL, 0, rng.randrange(16, 126) * 16 + rng.choice((0, *INSIDE))),
+                (CALL, 0, rng.randrange(129, 256) * 16), (DEAF, rng.randint(0, 6), some),
             ]))  # fmt: skip
             if ends and rng.random() < 0.12:
                 script.append(rng.choice([
