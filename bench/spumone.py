@@ -27,18 +27,19 @@ MD, RB, BL, IMASK = 0x40000000, 0x20000000, 0x10000000, 0xF0
 SPIN = bytes.fromhex("feaf0900")  # bra itself, nop
 VECTORS = 0x10000  # of a guest, from its memory's start
 STACK = 0x8000
-LEVEL = {"TUNI0": 4, "RXI0": 8, "RXI1": 6}  # INTC levels of the guests' lines
+LEVEL = {"TUNI0": 4, "RXI0": 8, "RXI1": 6, "TXI1": 8}  # INTC levels of the guests' lines
 LINES = ("RXI0", "RXI1", "TUNI0")  # whose: a guest each
 
 
 class Board:
     """A core in the firmware, with ``len(flags)`` guests; a guest's lines are LINES of its number."""
 
-    def __init__(self, flags: tuple[int, ...] = (0, 0, 0), kind: str = "native") -> None:
+    def __init__(self, flags: tuple[int, ...] = (0, 0, 0), kind: str = "native", serial: int = 0) -> None:
         self.image = load_elf(artefact("spumone", "spumone.elf"))
         self.core: Any = make_core(kind, RAM)
         self.core.bus = self
         self.writes: list[tuple[int, int]] = []
+        self.values: dict[int, int] = {}  # as written last
         self.base = [0x88000000 + k * 0x01000000 for k in range(len(flags))]
         for paddr, data in self.image.segments:
             self.core.write(paddr, data)
@@ -50,7 +51,8 @@ class Board:
             guests.append({"priority": 0, "entry": base, "sr": MD | RB | BL | IMASK, "flags": flag, "memory": paddr,
                            "size": 0x01000000, "segments": [(paddr, 0x0F100000, 32)]})  # fmt: skip
         owners = {INTEVT[line]: k for k, line in enumerate(LINES[: len(flags)])}
-        self.core.write(self.at("spm_table") & 0x1FFFFFFF, layout.table(7, guests, owners))
+        owners |= {INTEVT["TXI1"]: layout.CONSOLE} if serial else {}
+        self.core.write(self.at("spm_table") & 0x1FFFFFFF, layout.table(7, guests, owners, serial, 8))
         self.core.set_state({"pc": self.at("_start")})
         self.ends = {place: f"guest {k}" for k, base in enumerate(self.base) for place in (base, base + 0x100)}
         self.ends |= {base + VECTORS + at: f"vector {at:#x} of {k}" for k, base in enumerate(self.base)
@@ -61,12 +63,13 @@ class Board:
         return self.image.symbol(symbol)
 
     def read(self, tick: int, paddr: int, size: int) -> int:
-        """No device is read."""
-        return 0
+        """What was written last, or 0."""
+        return self.values.get(paddr, 0)
 
     def write(self, tick: int, paddr: int, size: int, value: int) -> None:
         """A device's register."""
         self.writes.append((paddr, value))
+        self.values[paddr] = value
 
     def go(self, *symbols: str) -> tuple[str, int]:
         """Where it comes to: a place of a guest, "asleep" or one of the symbols; and the instructions up to there."""
@@ -140,7 +143,13 @@ def parts() -> dict[str, int]:
     board = Board().up(7)
     out["interrupt"] = board.interrupt("RXI1")[1]
     board = Board().up(7)
-    out["switch"] = board.interrupt("RXI0")[1]
+    out["switch"] = board.interrupt("RXI0", to=["spm_enter"])[1]
+    out["enter"] = board.go()[1]
+    board.call("wait", sr=MD | 7 << 4, to=["elect"])
+    board.go()
+    board.interrupt("RXI0", to=["spm_enter"])
+    out["enter_bare"] = board.go()[1]
+    out["wait"] = board.call("wait", sr=MD | 7 << 4, to=["elect"])[1]
     board = Board().up(7)
     out["idle"] = board.call("idle", sr=MD | 3 << 4, to=["elect"])[1]
     two = board.go()[1]  # to guest 2
@@ -151,7 +160,8 @@ def parts() -> dict[str, int]:
     board = Board().up(7, 3)
     board.call("idle", sr=MD, to=["elect"])
     out["sleep"] = board.go()[1] - 3 * out["elect"]
-    out["wake"] = board.interrupt("RXI1")[1]  # guest 1 runs
+    out["wake"] = board.interrupt("RXI1", to=["spm_enter"])[1]
+    board.go()  # guest 1 runs
     out["hold"] = board.interrupt("TUNI0")[1]  # for guest 2
     board.call("idle", sr=MD | 3 << 4, to=["elect"])
     out["unmask"] = board.go("spm_woken")[1] - out["sleep"] - 3 * out["elect"]
@@ -165,9 +175,15 @@ def parts() -> dict[str, int]:
 
     # Of a switch to a guest that uses both units, what exceeds one that looks at neither, and one that moves neither.
     both = layout.FPU | layout.MMU
-    out["units"] = Board((both, 0, 0)).up(7).interrupt("RXI0")[1] - out["switch"]
+    switch = out["switch"] + out["enter"]
+    out["units"] = Board((both, 0, 0)).up(7).interrupt("RXI0")[1] - switch
     for unit, flag in (("fpu", layout.FPU), ("mmu", layout.MMU)):
-        out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - out["switch"] - out["units"]
+        out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - switch - out["units"]
+    board = Board((0, 0), serial=0xFFE10000).up()
+    out["write"] = board.call("write", board.base[0], 1)[1]
+    out["read"] = board.call("read", board.base[0], 1)[1]
+    board.interrupt("TXI1")  # whose it is
+    out["serial"] = board.interrupt("TXI1")[1]
     board = Board((0, layout.RESTART, 0)).up(7)
     board.core.set_state({"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK})
     out["reset"] = board.go("elect")[1]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+PLACE = re.compile(r"([A-Za-z_.$][\w.$]*)(?:\+(0[xX][0-9a-fA-F]+|\d+))?")  # in a program: symbol, offset
 
 
 class ImageError(Exception):
@@ -29,6 +32,15 @@ class Image:
         if name not in self.symbols:
             raise ImageError(f"{self.path.name}: no symbol {name!r}; is it the right program, and not stripped?")
         return self.symbols[name]
+
+    def start(self, entry: int | str | None) -> int:
+        """Where a guest begins: an address, a place such as "_stext+4", or None, the entry point. Raises ImageError."""
+        if isinstance(entry, str):
+            found = PLACE.fullmatch(entry)
+            if not found:
+                raise ImageError(f"{self.path.name}: entry = {entry!r}: expected an address, SYMBOL or SYMBOL+OFFSET")
+            return self.symbol(found[1]) + int(found[2] or "0", 0) & 0xFFFFFFFF
+        return self.entry if entry is None else entry
 
 
 def load_elf(path: Path) -> Image:
@@ -75,14 +87,14 @@ def _load(path: Path, elf: ELFFile) -> Image:
     return image
 
 
-def load_raw(path: Path, address: int, entry: int | None = None) -> Image:
-    """Raw bytes at a physical address. Raises ImageError."""
+def load_raw(path: Path, address: int) -> Image:
+    """Raw bytes at a physical address, to be entered there in P1. Raises ImageError."""
     if not path.exists():
         raise ImageError(f"image {path} is missing: correct the topology")
     data = _read(path)
     if not data:
         raise ImageError(f"image {path} is empty")
-    return Image(path, [(address, data)], address | 0x80000000 if entry is None else entry)
+    return Image(path, [(address, data)], address | 0x80000000)
 
 
 def _read(path: Path) -> bytes:

@@ -16,11 +16,13 @@ from typing import Any
 import msgspec
 
 from cosim import TICK_HZ
+from cosim.image import PLACE
 from cosim.placement import ROLES, component_class
 from cosim.sh7780 import INTEVT, LINE, module_codes
 
 UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
 SPUMONE = (0x0F000000, 0x01000000)  # its memory, with the call page at the top: base, size
+SR_BITS, SR_MD = 0x700083F3, 0x40000000  # that SR has; privileged mode
 NODE_KEYS = {"role": "", "placement": "process", "component": ""}
 
 
@@ -65,7 +67,8 @@ class Guest(msgspec.Struct, forbid_unknown_fields=True):
     memory: tuple[int, int]  # physical base and size of its partition
     priority: int = 0  # 0 is the highest
     lines: list[str] = []
-    entry: int | None = None  # virtual; an ELF has its own
+    entry: int | str | None = None  # virtual address, or "SYMBOL" or "SYMBOL+OFFSET" of its ELF, which has its own
+    sr: int | None = None  # SR it starts with; None: as after reset, MD, RB and BL set, IMASK 15
     load: int | None = None  # physical address of a raw image
     cmdline: str = ""
     cmdline_address: int = 0x08001100  # physical, in its partition
@@ -249,6 +252,15 @@ def _check_guests(topology: Topology) -> None:
                         f"{where} lines: {line} has the mask bit of {LINE[code]}, which belongs to guest "
                         f"{owner[LINE[code]]}; lines of one mask bit have one owner"
                     )
+        if guest.sr is not None and (guest.sr & ~SR_BITS or not guest.sr & SR_MD):
+            raise TopologyError(
+                f"{where} sr = {guest.sr:#010x}: expected bits of 0x{SR_BITS:08x} only, and MD, 0x{SR_MD:08x}, set: a "
+                "guest starts privileged"
+            )
+        if isinstance(guest.entry, str) and not PLACE.fullmatch(guest.entry):
+            raise TopologyError(
+                f"{where} entry = {guest.entry!r}: expected an address, SYMBOL or SYMBOL+OFFSET, e.g. _stext+4"
+            )
         for row in guest.latency:
             if row.line not in guest.lines:
                 raise TopologyError(f"{where} latency: line {row.line!r} is not one of this guest's lines")

@@ -11,17 +11,26 @@ from typing import Any
 
 from cosim.state import STATE_NAMES
 
-STARTS = ("interrupt", "wake", "reset", "set_vbr", "idle", "route", "query", "restart", "stop", "refused", "inside")
+STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait write read refused inside".split())
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
 # What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.
-PATHS = {("interrupt", "entered"): "switch", ("interrupt", "held"): "hold", ("idle", "resumed"): "idle+resume",
-         ("idle", ""): "idle+sleep", ("wake", "resumed"): "wake_hold+resume", ("wake", ""): "wake_hold"}  # fmt: skip
+PATHS = {
+    ("interrupt", "entered"): "switch",
+    ("interrupt", "held"): "hold",
+    ("idle", "resumed"): "idle+resume",
+    ("idle", ""): "idle+sleep",
+    ("wait", "resumed"): "wait+resume",
+    ("wait", ""): "wait+sleep",
+    ("wake", "resumed"): "wake_hold+resume",
+    ("wake", ""): "wake_hold",
+}
 # Words below a vCPU's pointer, upwards, and the words from it on.
 KEPT = (*"tea tra expevt r0 r1 r2 r3 r4 r5 r6 r7 macl mach pr r4_bank r5_bank r6_bank r7_bank".split(),
         *"r8 r9 r10 r11 r12 r13 r14 gbr dbr pc sr r15".split())  # fmt: skip
-HOT = ("wake", "held", "general", "tlb", "interrupt", "code", *(f"r{n}_bank" for n in range(4)), "entry_sr", "flags",
-       "held_int2", "held_irq", "deaf", "index")  # fmt: skip
+HOT = (*"wake code interrupt entry_sr flags bare_r15 bare_sr bare_pc r0_bank r1_bank r2_bank r3_bank".split(),
+       *"general tlb held deaf".split())  # fmt: skip
+BARE = 16  # flag: it waits with nothing to keep but R15, SR and PC
 READY, STOPPED = 0xFFFFFFFF, 0xFFFFFFFE
 
 
@@ -61,6 +70,8 @@ class Firmware:
             count = len(KEPT) + len(HOT)
             words = struct.unpack(f"<{count}I", self.core.read(paddr - 4 * len(KEPT), 4 * count))
             kept = dict(zip(KEPT + HOT, words, strict=True))
+            if kept["wake"] != READY and kept["flags"] & BARE:
+                kept.update(r15=kept["bare_r15"], sr=kept["bare_sr"], pc=kept["bare_pc"])
             state = {key: kept.get(key, 0) for key in STATE_NAMES}
             state["intevt"] = kept["code"] << 3
             if kept["sr"] & 0x20000000:  # its R0-R7 are bank 1

@@ -318,7 +318,7 @@ class Machine:
 
     # SPUMONE ----------------------------------------------------------------------------------------------
 
-    def trap(self, cause: str, number: int, level: int) -> None:
+    def trap(self, cause: str, number: int, level: int, read: list[bytes] | None = None) -> None:
         """Ask SPUMONE, and do as it says."""
         core, tick = self.core, self.core.tick
         assert self.hypervisor is not None
@@ -330,7 +330,7 @@ class Machine:
         for target in self.targets:
             target.flush()  # they work while SPUMONE does
         waits = bool(core.sleeping) and self.idling
-        trap = Trap(cause, number, level, core.state_bytes(), waits, self._pending())
+        trap = Trap(cause, number, level, core.state_bytes(), waits, self._pending(), read or [])
         d = self.hypervisor.call(tick, trap)
         if not isinstance(d, Directive):
             raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(d).__name__}; expected Directive")
@@ -343,7 +343,9 @@ class Machine:
         if d.again:
             for address, size, value in d.writes:
                 self._write(tick, SPUMONE_PC, address, size, value)
-            return self.trap("again", number, level)
+            for paddr, data in d.loads:
+                core.write(paddr, data)
+            return self.trap("again", number, level, [self._fetch(tick, *row) for row in d.reads])
         charge = d.charge
         if level and timing_of(core) != "fast":
             # What accept() takes: SPUMONE's charge counts its instructions only.
@@ -365,6 +367,12 @@ class Machine:
         if d.report:
             self.report(tick, d.report)
         return None
+
+    def _fetch(self, tick: int, address: int, size: int) -> bytes:
+        """What SPUMONE reads: RAM, or a device's register."""
+        if address < 0x20000000:
+            return bytes(self.core.read(address, size))
+        return self.read(tick, address, size).to_bytes(size, "little")
 
     def _start_firmware(self, d: Directive) -> None:
         """SPUMONE runs on the core: nothing is trapped, its paths are watched."""
@@ -484,8 +492,8 @@ class Machine:
 
     # The run ---------------------------------------------------------------------------------------------
 
-    def start(self, loads: list[tuple[int, bytes]], entry: int | None) -> None:
-        """Load RAM, take first promises, and stand at tick 0. ``entry`` only where no hypervisor starts guests."""
+    def start(self, loads: list[tuple[int, bytes]], entry: int | None, sr: int | None = None) -> None:
+        """Load RAM, take first promises, and stand at tick 0. ``entry``, ``sr``: where no hypervisor starts guests."""
         for paddr, data in loads:
             self.core.write(paddr, data)
         for target in self.targets:
@@ -500,7 +508,7 @@ class Machine:
                 rest["extras"][EXTRAS.index("cpuopm")] |= INTMU
                 self.core.restore(rest)
         elif entry is not None:
-            self.core.set_state({"pc": entry})
+            self.core.set_state({"pc": entry} if sr is None else {"pc": entry, "sr": sr})
 
     def go(self, until: int, armed: bool = False) -> tuple[str, str]:
         """Run to tick ``until``, or to the grid tick after an armed match. Returns (reason, detail)."""

@@ -125,17 +125,17 @@ class CpuNode:
             self.machine.report(0, f"{self.name}: {text}")
         if config["timing"] != "fast":
             self.machine.set_timing(config["timing"], ticks(config["timing_from"]))
-        loads, entry = [], None
+        loads, entry, sr = [], None, None
         for name, guest in config["guests"].items():  # without a hypervisor: one guest, started here
             path, place = Path(guest["image"]), guest["load"]
-            image = load_elf(path) if place is None else load_raw(path, place, guest["entry"])
+            image = load_elf(path) if place is None else load_raw(path, place)
             check_inside(image, *guest["memory"], name)
-            entry = image.entry if guest["entry"] is None else guest["entry"]
+            entry, sr = image.start(guest["entry"]), guest["sr"]
             loads += image.segments
             if guest["cmdline"]:
                 loads.append((guest["cmdline_address"], guest["cmdline"].encode() + b"\0"))
             self.machine.vcpu = name
-        self.machine.start(loads, entry)
+        self.machine.start(loads, entry, sr)
         if listener is not None:
             self.gdb = Gdb(listener, self.machine, self._look, self._note, config["symbols"])
             self.machine.debugger = self.gdb

@@ -1,15 +1,17 @@
 """Recipes of the guests: what is built from which sources, with which commands (``guests/stages.py`` caches).
 
-    python -m guests.build NAME...        NAME: rtos bench linux linux-ceiling linux-bare linux-r2d, or a stage, or all
+    python -m guests.build NAME...        NAME: rtos, bench, a kernel of KERNELS, a stage, or all
 
 The bytes of a guest depend on its sources, the recipe and the compiler, not on when or where it is built.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from guests import stages
@@ -21,7 +23,16 @@ CROSS = "sh4-linux-gnu-"
 GCC = CROSS + "gcc-12"
 LINUX_TAR = Path("/usr/src/linux-source-6.1.tar.xz")
 SOURCES = {"musl": "1.2.3", "busybox": "1.35.0", "stress": "1.0.7"}
-GUESTS = ("rtos", "spumone", "bench", "linux", "linux-ceiling", "linux-bare", "linux-r2d")
+# Kernel: board, patches under linux/, further fragments of its configuration. linux/README.md compares them.
+KERNELS: dict[str, tuple[str, list[str], list[str]]] = {
+    "linux": ("sh2007", ["patches/0001-spumone"], []),
+    "linux-ceiling": ("sh2007", ["patches/0001-spumone", "optional/ceiling"], []),
+    "linux-idle": ("sh2007", ["patches/0001-spumone", "optional/idle"], []),
+    "linux-preempt": ("sh2007", ["patches/0001-spumone"], ["preempt"]),
+    "linux-bare": ("sh2007", [], []),
+    "linux-r2d": ("r2d", [], []),
+}
+GUESTS = ("rtos", "spumone", "bench", "linux", "linux-ceiling", "linux-bare", "linux-r2d")  # what "all" builds
 
 # The unmended compiler drops load and comparison of this loop.
 PROBE = "int g(char **);\nint n(char **p) { while (*p) ++p; return g(p); }\n"
@@ -194,15 +205,21 @@ def _initramfs(box: Stage, load: Stage) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _kernel(b: stages.Builder, name: str, board: str, patches: list[Path]) -> Stage:
+def patches(name: str) -> list[Path]:
+    """Patches of a kernel, in the order they are applied."""
+    return [LINUX / f"{patch}.patch" for patch in KERNELS[name][1]]
+
+
+def _kernel(b: stages.Builder, name: str) -> Stage:
     tree, cc, box, load = b.build("linux-tree"), b.build("toolchain"), b.build("busybox"), b.build("stress")
-    fragments = [LINUX / "common.fragment", LINUX / f"{board}.fragment"]
+    board, _, more = KERNELS[name]
+    fragments = [LINUX / f"{fragment}.fragment" for fragment in ("common", board, *more)]
 
     def make(work: Path, out: Path) -> None:
         src, obj = work / "src", work / "obj"
         obj.mkdir()
         b.run("cp", "-al", tree.path / "src", src, cwd=work)
-        for patch in patches:
+        for patch in patches(name):
             # patch(1) writes a new file, so the linked original stays as it is.
             b.run("patch", "--fuzz=0", "-p1", "-i", patch, cwd=src)
         (obj / "initramfs.list").write_text(_initramfs(box, load))
@@ -216,14 +233,15 @@ def _kernel(b: stages.Builder, name: str, board: str, patches: list[Path]) -> St
         if board == "r2d":
             shutil.copy(obj / "arch/sh/boot/zImage", out / "zImage")
 
-    return b.stage(name, [tree, cc, box, load, LINUX / "root", patches, fragments, 3], make)
+    return b.stage(name, [tree, cc, box, load, LINUX / "root", patches(name), fragments, 3], make)
 
 
 def _check_config(fragments: list[Path], config: Path) -> None:
     """Kconfig drops what it does not know without a word; a line of ours that is lost is an error."""
     have = set(config.read_text().splitlines())
-    wanted = [line for f in fragments for line in f.read_text().splitlines() if line.startswith("CONFIG_")]
-    lost = [line for line in wanted if line not in have]
+    lines = [line for f in fragments for line in f.read_text().splitlines()]  # the last one of a symbol counts
+    wanted = {found[1]: line for line in lines if (found := re.match(r"(?:# )?(CONFIG_\w+)", line))}
+    lost = [line for line in wanted.values() if line not in have]
     if lost:
         raise BuildError("the kernel's Kconfig did not take: " + ", ".join(lost))
 
@@ -244,9 +262,10 @@ def spumone(b: stages.Builder) -> Stage:
 
     def make(work: Path, out: Path) -> None:
         flags = [*BENCH_FLAGS, "-O2", "-fno-strict-aliasing", "-fno-delete-null-pointer-checks", f"-I{HERE}/include"]
-        b.run(cc.path / "cc", *flags, "-m4a-nofpu", "-c", source / "spumone.c", "-o", "calls.o", cwd=work)
+        for name in ("spumone", "serial"):
+            b.run(cc.path / "cc", *flags, "-m4a-nofpu", "-c", source / f"{name}.c", "-o", f"{name}.o", cwd=work)
         b.run(cc.path / "cc", *flags, "-m4a", "-c", source / "spumone.S", "-o", "paths.o", cwd=work)
-        b.run(cc.path / "cc", *BENCH_LINK, f"-Wl,-T,{source}/spumone.ld", "paths.o", "calls.o", "-o",
+        b.run(cc.path / "cc", *BENCH_LINK, f"-Wl,-T,{source}/spumone.ld", "paths.o", "spumone.o", "serial.o", "-o",
               out / "spumone.elf", cwd=work)  # fmt: skip
 
     return b.stage("spumone", [cc, source, HERE / "include", BENCH_FLAGS, BENCH_LINK, 1], make)
@@ -273,10 +292,6 @@ def bench(b: stages.Builder) -> Stage:
     return b.stage("bench", [cc, source, BENCH_FLAGS, BENCH_LINK, 2], make)
 
 
-def _patches(folder: str) -> list[Path]:
-    return sorted((LINUX / folder).glob("*.patch"))
-
-
 class Builder(stages.Builder):
     """Builds our guests; ``progress`` gets a line of text when a stage starts and when it is done."""
 
@@ -294,10 +309,7 @@ RECIPES: dict[str, Callable[[stages.Builder], Stage]] = {
     "rtos": rtos,
     "spumone": spumone,
     "bench": bench,
-    "linux": lambda b: _kernel(b, "linux", "sh2007", _patches("patches")),
-    "linux-ceiling": lambda b: _kernel(b, "linux-ceiling", "sh2007", _patches("patches") + _patches("optional")),
-    "linux-bare": lambda b: _kernel(b, "linux-bare", "sh2007", []),
-    "linux-r2d": lambda b: _kernel(b, "linux-r2d", "r2d", []),
+    **{name: partial(_kernel, name=name) for name in KERNELS},
 }
 
 

@@ -1,9 +1,15 @@
 """Counts the lines a guest changes to run on SPUMONE, as the paper's Table 3 does.
 
-Linux: per hunk of ``guests/linux/patches/*.patch`` the larger of added and removed lines. RTOS: the lines
-within ``#ifdef SPUMONE`` of ``guests/rtos``, per block the larger of its ``#ifdef`` and its ``#else`` side
+    python -m guests.count_changes      one JSON object: guest to lines
+
+Linux: per hunk of a kernel's patches (``guests.build.KERNELS``) the larger of added and removed lines. RTOS: the
+lines within ``#ifdef SPUMONE`` of ``guests/rtos``, per block the larger of its ``#ifdef`` and its ``#else`` side
 (``#ifndef`` the same way round). Blank lines, comments and the conditionals themselves do not count; a line with
-several statements counts once for each.
+several statements counts once for each, in C and, between \\n or semicolons, in the text of an asm statement.
+
+What does not count: configuration, that is Kconfig (``guests/linux/*.fragment``), the kernel's command line and the
+keys of a topology (memory, ``entry``, ``sr``); load addresses and priorities are configuration in the paper's Table 3
+too. Nothing is changed behind the patches: no file is replaced, and no option of the compiler redefines a name.
 """
 
 from __future__ import annotations
@@ -14,8 +20,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from guests.build import KERNELS, patches
+
 HERE = Path(__file__).resolve().parent
 STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'')
+ASM = re.compile(r'^\s*"|\b(?:asm|__asm__)\b')  # a line of an asm statement's text, or its first
 CONDITION = re.compile(r"\s*#\s*(ifdef|ifndef|if|elif|else|endif)\b(.*)")
 
 
@@ -39,8 +48,17 @@ def statements(lines: Iterable[str], hash_comments: bool = False) -> int:
         if code:
             header = re.match(r"for\s*\(", code)
             parts = 1 if header else sum(1 for part in code.split(";") if part.strip(" {}"))
-            total += max(1, parts)
+            total += max(1, parts, instructions(line))
     return total
+
+
+def instructions(line: str) -> int:
+    """Instructions in the text of an asm statement on a line of C; 0 where there is none."""
+    if not ASM.search(line):
+        return 0
+    operands = STRING.sub(lambda found: "s" * len(found[0]), line).find(":")
+    texts = STRING.findall(line[:operands] if operands >= 0 else line)
+    return sum(1 for text in texts for part in re.split(r"\\n|;", text.strip("\"'")) if part.replace("\\t", "").strip())
 
 
 def patch_lines(text: str) -> int:
@@ -82,19 +100,18 @@ def conditional_lines(text: str, name: str = "SPUMONE", hash_comments: bool = Fa
     return total
 
 
-def count(ceiling: bool = False) -> dict[str, int]:
-    """``{"linux": lines, "rtos": lines}``; with ``ceiling`` those of the guest linux-ceiling."""
-    patches = sorted((HERE / "linux" / "patches").glob("*.patch"))
-    if ceiling:
-        patches += sorted((HERE / "linux" / "optional").glob("*.patch"))
+def kernel_lines(kernel: str) -> int:
+    """Changed lines of a kernel, one of ``guests.build.KERNELS``."""
+    return sum(patch_lines(path.read_text()) for path in patches(kernel))
+
+
+def count(kernel: str = "linux") -> dict[str, int]:
+    """``{"linux": lines, "rtos": lines}``, of a kernel and of the RTOS."""
     kinds = {".c", ".h", ".S", ".ld", ".cfg"}
     sources = [p for p in sorted((HERE / "rtos").rglob("*")) if p.suffix in kinds]
-    return {
-        "linux": sum(patch_lines(p.read_text()) for p in patches),
-        "rtos": sum(conditional_lines(p.read_text()) for p in sources),
-    }
+    return {"linux": kernel_lines(kernel), "rtos": sum(conditional_lines(p.read_text()) for p in sources)}
 
 
 if __name__ == "__main__":
-    json.dump(count(), sys.stdout)
+    json.dump({"rtos": count()["rtos"], **{name: kernel_lines(name) for name in KERNELS}}, sys.stdout)
     print()

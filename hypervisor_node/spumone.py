@@ -15,6 +15,7 @@ from cosim.messages import Body, Directive, Inspect, Trap, Vcpus
 from cosim.state import pack
 from hypervisor_node import firmware, layout
 from hypervisor_node.model import Model, Vcpu
+from hypervisor_node.serial import VirtualSerial
 
 RESET_SR = 0x700000F0
 PIECE = 4 << 20  # bytes of image in one Directive
@@ -22,10 +23,11 @@ PIECE = 4 << 20  # bytes of image in one Directive
 
 class Spumone(Device):
     """The hypervisor's control side and, with ``impl = "model"``, its behaviour. ``image``: the firmware, which the
-    model takes the loader of for restarts; "" without."""
+    model takes the loader of for restarts; "" without. ``serial``: channel of the SCIF that guests share by calls, -1
+    for none, and its interrupts' level."""
 
     ROLE = "hypervisor"
-    OPTIONS = {"impl": "model", "ceiling": 7, "image": "guest:spumone/spumone.elf"}
+    OPTIONS = {"impl": "model", "ceiling": 7, "image": "guest:spumone/spumone.elf", "serial": -1, "serial_level": 8}
 
     def setup(self) -> None:
         impl, ceiling = self.config["impl"], self.config["ceiling"]
@@ -41,18 +43,26 @@ class Spumone(Device):
         copies = firmware.keep(self.guests) if self.firmware is not None else []
         vcpus = [guest.vcpu for guest in self.guests]
         loader = self.firmware.symbol("spm_loader") if self.firmware is not None else 0
-        self.model = Model(vcpus, ceiling, loader, self.event)
+        channel, level = self.config["serial"], self.config["serial_level"]
+        if channel not in (-1, 0, 1) or not 1 <= level <= 15:
+            raise DeviceError(
+                f"{self.name}: serial = {channel}, serial_level = {level}: expected a SCIF channel, 0 or 1 (-1: none), "
+                "and an interrupt level 1..15"
+            )
+        serial = VirtualSerial(channel, level, len(vcpus)) if channel >= 0 else None
+        self.model = Model(vcpus, ceiling, loader, self.event, serial)
         rows = [row for guest in self.guests for row in guest.rows] + copies
         if self.firmware is not None:
             rows += self.firmware.segments
-            rows.append(firmware.table(self.firmware, self.guests, self.model, ceiling))
+            rows.append(firmware.table(self.firmware, self.guests, self.model))
         self.pieces = [(paddr + k, data[k : k + PIECE]) for paddr, data in rows for k in range(0, len(data), PIECE)]
         self.started = False
 
     def _guest(self, index: int, name: str, table: dict[str, Any]) -> firmware.Placed:
         path, memory = Path(table["image"]), tuple(table["memory"])
         try:
-            image = load_elf(path) if table["load"] is None else load_raw(path, table["load"], table["entry"])
+            image = load_elf(path) if table["load"] is None else load_raw(path, table["load"])
+            entry = image.start(table["entry"])
             check_inside(image, *memory, name)
         except ImageError as error:
             raise DeviceError(f"{self.name}: {error}") from None
@@ -62,7 +72,7 @@ class Spumone(Device):
         sr = table.get("sr")
         vcpu = Vcpu(
             name, index, table["priority"],
-            image.entry if table["entry"] is None else table["entry"], RESET_SR if sr is None else sr, memory,
+            entry, RESET_SR if sr is None else sr, memory,
             table["fpu"], table.get("mmu", True), table.get("restart", False), tuple(table["lines"]),
         )  # fmt: skip
         return firmware.Placed(vcpu, rows)

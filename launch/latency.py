@@ -19,6 +19,7 @@ from rich.table import Table
 
 from cosim import TICK_HZ
 from cosim.topology import Topology, TopologyError, load
+from guests.build import KERNELS
 from guests.count_changes import count
 from launch.monitor import Monitor, make_monitor
 from launch.record import CheckFailed, Record, check_json, write_json
@@ -52,21 +53,22 @@ def latency(args: argparse.Namespace) -> int:
             f"--env {args.env}, --samples {args.samples}: expected some of alone,linux,stress and N >= 1"
         )
     check_json(args.json)
-    rows, timing, ceiling = [], args.timing or "fast", False
+    rows, timing, kernel = [], args.timing or "fast", "linux"
     for name in names:
         topology = load(EXAMPLES / TOPOLOGIES[name], args.sets)
         cpu = topology.nodes[topology.node_of_role("cpu") or ""]
         timing = args.timing or cpu["timing"]
         if args.timing:
             cpu["timing"], cpu["timing_from"] = "fast", "0s"  # until the samples are near: _measure
-        ceiling |= any("linux-ceiling" in guest.image for guest in topology.guests.values())
+        built = [guest.image.removeprefix("guest:").split("/")[0] for guest in topology.guests.values()]
+        kernel = next((name for name in built if name in KERNELS), kernel)
         try:
             rows.append(measure(name, topology, args))
         except CheckFailed as error:
             error.args = (f"environment {name}: {error}",)
             raise
     result = {"schema": "cosim.latency/1", "ok": True, "exit": 0, "tick_hz": TICK_HZ, "timing": timing,
-              "seed": args.seed, "environments": rows, "changed_lines": count(ceiling)}  # fmt: skip
+              "seed": args.seed, "environments": rows, "changed_lines": count(kernel)}  # fmt: skip
     write_json(args.json, result)
     console = Console(stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
     console.print(table(rows, timing))

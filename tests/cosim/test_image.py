@@ -85,7 +85,7 @@ def test_of_two_symbols_of_one_name_the_last_stays(write):
 def test_raw_bytes_at_an_address_are_entered_through_p1(write):
     image = load_raw(write(b"raw"), 0x0C000000)
     assert (image.segments, image.entry) == ([(0x0C000000, b"raw")], 0x8C000000)
-    assert load_raw(write(b"raw"), 0x0C000000, 0xAC000100).entry == 0xAC000100
+    assert (image.start(None), image.start(0xAC000100)) == (0x8C000000, 0xAC000100)
 
 
 # Refusals -----------------------------------------------------------------------------------------------
@@ -195,3 +195,14 @@ def test_bss_outside_the_partition(write):
     assert refused(check_inside, image, *PARTITION, "rtos") == (
         "guest rtos: guest.elf has 0x2000 bytes at physical 0x0c000000, outside its partition 0x0c000000..0x0c000fff"
     )
+
+
+@pytest.mark.parametrize(("place", "offset"), [("main", 0), ("main+4", 4), ("main+0x1e", 30), (START, 0), (None, 0)])
+def test_a_place_to_start_at(write, place, offset):
+    assert load_elf(write(elf())).start(place) == START + offset
+
+
+@pytest.mark.parametrize(("place", "said"), [("_stext+4", "no symbol '_stext'"), ("main-4", "expected an address")])
+def test_a_place_that_is_none(write, place, said):
+    with pytest.raises(ImageError, match=said):
+        load_elf(write(elf())).start(place)

@@ -5,10 +5,10 @@ tested by whole runs. Characters leave at once. Every write outside RAM is kept 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
-
+from cosim.image import load_elf
 from cpu_node import make_core
 
 COUNT = 48  # ticks of a TMU count at Pck/4
@@ -19,15 +19,16 @@ FIXED = {0xFFC80000: 0x01, 0xFF000030: 0x10200A00, 0xFF000040: 0x30440000, 0xFF0
 
 
 class Board:
-    """Runs one kernel; ``output`` holds the bytes sent on SCIF1."""
+    """Runs one kernel, from ``entry`` with ``sr`` (as after reset); ``output`` holds the bytes sent on SCIF1."""
 
-    def __init__(self, vmlinux: Path, command_line: str, refused: frozenset[int] = frozenset()) -> None:
+    def __init__(self, vmlinux: Path, command_line: str, refused: frozenset[int] = frozenset(),
+                 entry: int | str | None = None, sr: int | None = None) -> None:  # fmt: skip
         self.core = make_core("native")
-        with vmlinux.open("rb") as file:
-            image = ELFFile(file)
-            for segment in image.iter_segments("PT_LOAD"):
-                self.core.write(segment["p_paddr"] & 0x1FFFFFFF, segment.data())
-            self.core.set_state({"sr": 0x700000F0, "pc": image["e_entry"]})
+        self.image = load_elf(vmlinux)
+        for address, data in self.image.segments:
+            self.core.write(address, data)
+        self.core.set_state({"sr": 0x700000F0 if sr is None else sr, "pc": self.image.start(entry)})
+        self.reached: Callable[[int], None] = lambda pc: None
         self.core.write(0x08001100, command_line.encode() + b"\0")
         self.core.set_trap_page(PAGE, PAGE + 0xFFF)
         self.core.bus = self
@@ -137,9 +138,16 @@ class Board:
                 self.core.accept()
             elif done.reason == "trap":
                 self.call()
-            elif done.reason in ("reset", "breakpoint"):
+            elif done.reason == "breakpoint":
+                self.reached(done.pc)
+            elif done.reason == "reset":
                 raise AssertionError(f"{done.reason}: {done.detail}; console:\n{self.output.decode()}")
         return stop in self.output
+
+    def watch(self, symbols: list[str], reached: Callable[[int], None]) -> None:
+        """Have ``reached`` called with the address whenever the PC is at one of these symbols."""
+        self.reached = reached
+        self.core.set_breakpoints(frozenset(self.image.symbol(name) for name in symbols))
 
     def type(self, text: str) -> None:
         self.received.extend(text.encode())

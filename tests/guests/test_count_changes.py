@@ -1,6 +1,13 @@
 """The counting rule of changed guest lines, on small texts and on our guests."""
 
-from guests.count_changes import conditional_lines, count, patch_lines, statements
+import json
+import subprocess
+import sys
+
+import pytest
+
+from guests.build import KERNELS, LINUX, patches
+from guests.count_changes import conditional_lines, count, kernel_lines, patch_lines, statements
 
 PATCH = """Some text that is no diff.
 
@@ -58,7 +65,33 @@ def test_another_condition_inside_a_block_is_counted_with_it():
     assert conditional_lines(text) == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (r'"or\t#0xf0, %0\n\t"', 1),
+        (r'"or\t#0xf0, %0; xor\t#0x80, %0\n\t"', 2),
+        (r'"stc sr, %0\n\t" "ldc %0, sr\n\t"', 2),
+        ('#define cpu_sleep() __asm__ __volatile__ ("sleep" : : : "memory")', 1),
+        ('if (call(&base)) asm volatile("ldc %0, vbr"  /* why */', 1),
+        (': "=&z" (dummy), "r" (base)', 1),
+    ],
+)
+def test_instructions_in_the_text_of_an_asm_statement_count_each(line, expected):
+    assert statements([line]) == expected
+
+
 def test_our_guests_stay_within_the_papers_numbers():
-    lines = count()
-    assert 0 < lines["linux"] <= 7
-    assert 0 < lines["rtos"] <= 14
+    assert {name: kernel_lines(name) for name in KERNELS} == {
+        "linux": 2, "linux-ceiling": 7, "linux-idle": 3, "linux-preempt": 2, "linux-bare": 0, "linux-r2d": 0
+    }  # fmt: skip
+    assert count("linux-ceiling") == {"linux": 7, "rtos": count()["rtos"]}
+    assert 0 < count()["rtos"] <= 14
+
+
+def test_no_patch_is_left_uncounted():
+    assert {path for name in KERNELS for path in patches(name)} == set(LINUX.rglob("*.patch"))
+
+
+def test_the_command_prints_every_guest():
+    done = subprocess.run([sys.executable, "-m", "guests.count_changes"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"rtos": count()["rtos"], **{name: kernel_lines(name) for name in KERNELS}}

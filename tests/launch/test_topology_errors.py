@@ -9,7 +9,7 @@ from commands import run
 
 from cosim.placement import ROLES
 
-GUEST_KEYS = "cmdline, cmdline_address, deadlines, entry, fpu, image, latency, lines, load, memory, priority"
+GUEST_KEYS = "cmdline, cmdline_address, deadlines, entry, fpu, image, latency, lines, load, memory, priority, sr"
 TABLES = "tables are run, machine, cpu, intc, tmu, scif0, cpg, rtos"
 LINUX = """
 [guests.linux]
@@ -68,6 +68,15 @@ ADDED = [
      "[guests.rtos] deadline f period = '10 min': expected ticks or a time such as 2s, 10ms, 20us"),
     ('deadlines = [{ symbol = "f", perod = "10ms" }]',
      "[guests.rtos]: Object contains unknown field `perod` - at `$.deadlines[0]`"),
+    ("sr = 0x000000f0", "[guests.rtos] sr = 0x000000f0: expected bits of 0x700083f3 only, and MD, 0x40000000, set: "
+     "a guest starts privileged"),
+    ("sr = 0x40000400", "[guests.rtos] sr = 0x40000400: expected bits of 0x700083f3 only, and MD, 0x40000000, set: "
+     "a guest starts privileged"),
+    ("sr = -1", "[guests.rtos] sr = -0x0000001: expected bits of 0x700083f3 only, and MD, 0x40000000, set: "
+     "a guest starts privileged"),
+    ('sr = "off"', "[guests.rtos]: Expected `int | null`, got `str` - at `$.sr`"),
+    ('entry = "_stext-4"',
+     "[guests.rtos] entry = '_stext-4': expected an address, SYMBOL or SYMBOL+OFFSET, e.g. _stext+4"),
     ("[guest]",
      "topology board.toml: unknown key 'guest' (did you mean guests?); keys are guests, machine, nodes, run"),
     ("[machine]\nrom = 1", "[machine]: unknown key 'rom' (did you mean ram?); keys are ram"),

@@ -41,7 +41,7 @@ class Drive:
             base = 0x08000000 + 0x01000000 * k
             guests[name] = {"image": str(folder / "raw"), "memory": [base, 0x01000000], "priority": k,
                             "lines": lines[name], "fpu": name in fpu, "mmu": name in mmu, "restart": name in restart,
-                            "entry": None, "load": base, "cmdline": "", "cmdline_address": 0}  # fmt: skip
+                            "entry": None, "sr": None, "load": base, "cmdline": "", "cmdline_address": 0}  # fmt: skip
         # The order of the topology is not that of the priorities.
         config: dict[str, Any] = {"guests": dict(reversed(guests.items()))}
         if firmware:
@@ -140,7 +140,7 @@ class TestStart:
         data = bytes(range(256)) * (2 * PIECE // 256) + b"the end"
         (tmp_path / "big").write_bytes(data)
         guest = {"image": str(tmp_path / "big"), "memory": [0x08000000, 0x02000000], "priority": 0, "lines": [],
-                 "fpu": False, "entry": 0x88000100, "load": 0x08000000, "cmdline": "console=ttySC1",
+                 "fpu": False, "entry": 0x88000100, "sr": 0x400000F0, "load": 0x08000000, "cmdline": "console=ttySC1",
                  "cmdline_address": 0x09000000}  # fmt: skip
         drive = Drive(tmp_path, {}, start=False)
         drive.spumone = Spumone("spumone", {"guests": {"big": guest}})
@@ -150,7 +150,7 @@ class TestStart:
         ]  # fmt: skip
         assert b"".join(piece for _, piece in drive.loads[:3]) == data
         assert drive.loads[3][1] == b"console=ttySC1\0"
-        assert drive.state["pc"] == 0x88000100
+        assert (drive.state["pc"], drive.state["sr"]) == (0x88000100, 0x400000F0)
 
     def test_a_trap_before_the_start(self, drive):
         spumone = drive(start=False)
