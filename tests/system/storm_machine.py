@@ -22,7 +22,7 @@ from guests.build import HERE, build
 STORM = Path(__file__).resolve().parent / "storm"
 GUESTS = 3
 BASE = [0x88000000 + k * 0x01000000 for k in range(GUESTS)]
-END, RAISE, IDLE, IMASK, ROUTE, QUERY, BLOCKED, CALL, IDLE_RACE, RESTART, STOP, VBR, DEAF, CRASH = range(14)
+END, RAISE, IDLE, IMASK, ROUTE, QUERY, BLOCKED, CALL, IDLE_RACE, RESTART, STOP, VBR, DEAF, CRASH, WAIT = range(15)
 LOG = 4096
 NOTES = ("", "interrupt", "done", "vectors", "woken", "imask", "answer", "blocked", "changed", "changed in handler",
          "start", "deaf", "crash")  # fmt: skip
@@ -33,7 +33,7 @@ BOARD = 0x00800000
 REPLY = 1024
 USES_FPU = REPLY + 64
 COUNTS = USES_FPU + 4 * 130
-ENTRIES = COUNTS + 4 * 3
+ENTRIES = COUNTS + 4 * 4
 
 
 @dataclass
@@ -86,7 +86,7 @@ def start(folder: Path, images: list[Path], scenario: Scenario, *sets: str) -> M
         words = [0] * 128
         for n, line in enumerate(LINES):
             words[INTEVT[line] >> 5] = 1 << n
-        script = b"".join(struct.pack("<BBH", *row) for row in [*scenario.scripts[k], (END, 0, 0)])
+        script = b"".join(struct.pack("<BBH", *row) for row in [*scenario.scripts[k], (END, k & 1, 0)])
         data = script.ljust(REPLY, b"\0") + bytes(scenario.replies[k])
         data += struct.pack("<130I", scenario.fpu[k], own, *words)
         board.core.write((BASE[k] & 0x1FFFFFFF) + BOARD, data)
@@ -134,10 +134,10 @@ def random_scenario(seed: int) -> Scenario:
             code = rng.choice([INTEVT[line] for line in LINES] + [0x123, 0x240])
             script.append(rng.choice([
                 (RAISE, 0, some), (RAISE, 0, some), (RAISE, 0, some), (BLOCKED, 0, some), (IDLE_RACE, 0, some),
-                (IDLE, 0, 0), (IDLE, 0, 0), (IMASK, rng.choice((0, 0, 2, 5, 7, 9, 12, 15)), 0),
+                (IDLE, 0, 0), (WAIT, 0, 0), (IDLE, 0, 0), (IMASK, rng.choice((0, 0, 2, 5, 7, 9, 12, 15)), 0),
                 (ROUTE, rng.randint(0, 1), code), (QUERY, rng.randint(0, 6), 0), (VBR, 0, rng.choice((0, 0x8F00))),
                 (CALL, 0, rng.randrange(16, 126) * 16 + rng.choice((0, *INSIDE))),
-                (CALL, 0, rng.randrange(129, 256) * 16), (DEAF, rng.randint(0, 6), some),
+                (CALL, 0, rng.choice((7, 8, rng.randrange(129, 256))) * 16), (DEAF, rng.randint(0, 6), some),
             ]))  # fmt: skip
             if ends and rng.random() < 0.12:
                 script.append(rng.choice([

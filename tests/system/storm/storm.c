@@ -11,7 +11,7 @@
 
 #define UNMASK 0xffd4003c
 
-enum op { END, RAISE_LINES, IDLE, IMASK, ROUTE, QUERY, BLOCKED, CALL, IDLE_RACE, RESTART, STOP, VBR, DEAF, CRASH };
+enum op { END, RAISE_LINES, IDLE, IMASK, ROUTE, QUERY, BLOCKED, CALL, IDLE_RACE, RESTART, STOP, VBR, DEAF, CRASH, WAIT };
 
 /* Outside the image: it survives a restart. The first four are filled before the start. */
 struct board {
@@ -21,7 +21,7 @@ struct board {
     } script[256];
     unsigned char reply[64]; /* what the n-th interrupt raises */
     unsigned long uses_fpu, own, lines_of[128]; /* mask bits to open; DROP bit by INTEVT / 0x20 */
-    unsigned long starts, logged, interrupts;
+    unsigned long starts, logged, interrupts, bare;
     struct {
         unsigned long order, what, value;
     } log[4096];
@@ -32,6 +32,8 @@ extern char vectors[];
 /* storm.S: 0, or which register has changed. */
 unsigned long checked_store(unsigned long address, unsigned long value, unsigned long pattern, unsigned long fpu);
 unsigned long checked_idle(unsigned long pattern, unsigned long bl);
+void wait(void);  /* a wait call; what it does not keep is kept here */
+void bank1(void); /* R4-R7 of bank 1 as start left them */
 
 static void note(unsigned long what, unsigned long value)
 {
@@ -56,6 +58,9 @@ static void set_sr(unsigned long sr)
 /* Called with BL=0, IMASK at the interrupt's level, which is what SR.IMASK was on entry. */
 void interrupt(unsigned long intevt, unsigned long entry_sr, unsigned long ssr)
 {
+    if (G.bare) /* a wait call has not kept them */
+        bank1();
+    G.bare = 0;
     note(1, intevt | (entry_sr & 0xf0) << 12 | (ssr & 0xf0) << 20);
     WORD(DROP) = G.lines_of[intevt >> 5];
     unsigned long raised = G.reply[G.interrupts++ & 63];
@@ -70,12 +75,16 @@ void interrupt(unsigned long intevt, unsigned long entry_sr, unsigned long ssr)
 void main(void)
 {
     note(10, G.starts++);
+    G.bare = 0;
     note(3, spm_set_vbr(vectors));
     WORD(UNMASK) = G.own; /* a restart has masked them */
     for (unsigned int k = 0; k < 256; k++) {
         unsigned long a = G.script[k].a, b = G.script[k].b, changed = 0, pattern = 0x11000000 + (k << 8);
         switch (G.script[k].op) {
         case END:
+            G.bare = a;
+            if (a)
+                spm_wait();
             for (;;)
                 spm_idle();
         case RAISE_LINES:
@@ -131,6 +140,11 @@ void main(void)
             set_sr(sr);
             break;
         }
+        case WAIT:
+            G.bare = 1;
+            wait();
+            note(4, k);
+            break;
         case CRASH: /* once: the CPU resets */
             if (G.starts == 1) {
                 note(12, k);
