@@ -82,11 +82,13 @@ void main(void)
         unsigned long a = G.script[k].a, b = G.script[k].b, changed = 0, pattern = 0x11000000 + (k << 8);
         switch (G.script[k].op) {
         case END:
-            G.bare = a;
-            if (a)
-                spm_wait();
             for (;;)
-                spm_idle();
+                if (a) {
+                    G.bare = 1;
+                    wait();
+                } else {
+                    spm_idle();
+                }
         case RAISE_LINES:
             changed = checked_store(RAISE, b, pattern, G.uses_fpu);
             break;
