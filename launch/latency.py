@@ -17,13 +17,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
 from cosim import TICK_HZ
 from cosim.topology import Topology, TopologyError, load
 from guests.count_changes import count
 from launch.monitor import Monitor, make_monitor
 from launch.record import CheckFailed, Record, check_json, write_json
 from launch.run import observe, report
-from launch.session import Session
+from launch.session import Session, firmware
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TOPOLOGIES = {"alone": "rtos.toml", "linux": "spumone.toml", "stress": "spumone.toml"}
@@ -40,6 +43,7 @@ GAP = (TICK_HZ // 5000, TICK_HZ // 500)  # 0.2 to 2 ms between characters
 SETTLE = TICK_HZ // 100  # ticks between what was awaited and the first character
 PATIENCE = 20 * TICK_HZ  # ticks for a line to appear
 CHUNK = 10_000  # characters sent at once
+HELPERS = [f"arch_local_irq_{what}" for what in ("save", "restore", "enable", "disable")]  # they act for their callers
 IDLE_SHARE = 0.05  # a stress run in which Linux is idle for longer proves nothing
 
 
@@ -86,7 +90,7 @@ def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Re
     monitor.title = f"latency, {TITLES[name]}"
     with monitor, Session(topology, monitor) as session:
         session.start()
-        observe(session)
+        observe(session, **({"symbols": symbols(session), "helpers": HELPERS} if args.explain else {}))
         wait_for(session, "rtos", r"rtos: ready")
         if name != "alone":
             wait_for(session, "linux", r"guest\$ ")
@@ -100,6 +104,7 @@ def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Re
             session.command("timing", timing=args.timing, tick=before["ticks"])
         sent = send(session, random.Random(args.seed), args.samples, before["ticks"] + SETTLE, monitor)
         samples = array("q", session.command("samples")["samples"][0]).tolist()
+        explained = session.command("explained") if args.explain else {}
         after = session.finish()
     taken = after["interrupts"].get("RXI0", 0) - before["interrupts"].get("RXI0", 0)
     if not sent == taken == len(samples) == args.samples:
@@ -109,12 +114,34 @@ def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Re
         "hypervisor": "model" if topology.node_of_role("hypervisor") else "none",
         **statistics(samples),
     }
+    row["explained"] = explained
     row.update(digest=after["digest"], run=report(session, after, 0), sim_s=after["ticks"] / TICK_HZ)
     if name == "stress":
         row["linux_idle"] = idle_share(before, after)
         if row["linux_idle"] >= IDLE_SHARE:
             raise CheckFailed(f"Linux slept for {row['linux_idle']:.1%} of its ticks under stress; expected under 5 %")
     return row
+
+
+def symbols(session: Session) -> list[tuple[int, str]]:
+    """(address, name) of the code of the guests and of SPUMONE's firmware."""
+    topology = session.topology
+    node = topology.nodes.get(topology.node_of_role("hypervisor") or "", {})
+    images = [guest["image"] for guest in session.guests.values() if guest["load"] is None]
+    if node.get("impl") == "firmware":
+        images.append(firmware(topology, node))
+    return [row for image in images for row in code_symbols(Path(image))]
+
+
+def code_symbols(path: Path) -> list[tuple[int, str]]:
+    """(address, name) of functions and labels in an ELF file's code; of several at one address the global one."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        code = {k for k, section in enumerate(elf.iter_sections()) if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR}
+        table = elf.get_section_by_name(".symtab")
+        rows = [s for s in (table.iter_symbols() if table else ()) if s["st_shndx"] in code]
+        rows = [s for s in rows if s.name and s["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE")]
+        return list({s["st_value"]: s.name for s in rows}.items())
 
 
 def wait_for(session: Session, port: str, pattern: str) -> None:
