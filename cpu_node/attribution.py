@@ -11,6 +11,7 @@ import heapq
 import struct
 from bisect import bisect_right
 from collections import Counter, deque
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from cosim.state import STATE_NAMES, STATE_SIZE
@@ -34,13 +35,19 @@ class Part(NamedTuple):
 
 
 class Stretch:
-    """Ticks in a row that went to one part; ``stalled`` of them to units of STALL and more."""
+    """Ticks in a row that went to one part."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
-        self.ticks = self.stalled = 0
+        self.ticks = 0
+        self.stalls: list[tuple[int, int]] = []  # units of STALL ticks and more: address, ticks
         self.pcs: Counter[int] = Counter()  # ticks by address
         self.first = self.last = self.pr = 0  # address of the first and the last unit, and PR in the last
+
+    @property
+    def stalled(self) -> int:
+        """Ticks in units of STALL and more."""
+        return sum(ticks for _, ticks in self.stalls)
 
 
 class Symbols:
@@ -170,7 +177,7 @@ class Attributed(Latency):
         stretch.pcs[pc] += ticks
         stretch.last, stretch.pr = pc, pr
         if pc and ticks >= STALL:
-            stretch.stalled += ticks
+            stretch.stalls.append((pc, ticks))
 
     def _close(self) -> None:
         """A sample is complete."""
@@ -186,15 +193,9 @@ class Attributed(Latency):
         for part, (ticks, stalled) in mine.items():
             total = self.parts.setdefault(part, [0, 0, 0, 0])
             total[:] = total[0] + 1, total[1] + ticks, max(total[2], ticks), total[3] + stalled
-        k = 0
-        while k < len(self.stretches):
-            first = k
-            who = self.stretches[k].part.who
-            while k < len(self.stretches) and self.stretches[k].part[:2] == ("wait", who):
-                k += 1
-            if k > first and who != "CPU":
-                self._section(who, self.stretches[first:k])
-            k = max(k, first + 1)
+        for (phase, who), stretches in groupby(self.stretches, lambda stretch: stretch.part[:2]):
+            if phase == "wait" and who != "CPU":
+                self._section(who, list(stretches))
         if len(self.worst) < KEPT or sample > self.worst[0][0]:
             row = sample, -len(self.samples), [self._row(stretch) for stretch in self.stretches]
             heapq.heappush(self.worst, row)
@@ -202,7 +203,7 @@ class Attributed(Latency):
                 heapq.heappop(self.worst)
 
     def _section(self, who: str, stretches: list[Stretch]) -> None:
-        """A stretch of waiting for one guest, or for SPUMONE."""
+        """Ticks in a row of waiting for one guest, or for SPUMONE, whatever kept the interrupt out."""
         whys: Counter[str] = Counter()
         pcs: Counter[int] = Counter()
         for stretch in stretches:
@@ -211,23 +212,24 @@ class Attributed(Latency):
         ticks, last = whys.total(), stretches[-1]
         until = self.symbols.caller(last.last, last.pr)
         why = whys.most_common(1)[0][0]
-        row = self.sections.setdefault((who, why, until), {"ticks": 0, "count": 0, "longest": 0})
+        row = self.sections.setdefault((who, why, until), {"ticks": 0, "samples": 0, "longest": 0})
         row["ticks"] += ticks
-        row["count"] += 1
+        row["samples"] += 1
         if ticks > row["longest"]:
-            mostly = self.symbols.ticks(pcs).most_common(3)
-            row.update(longest=ticks, stalled=sum(s.stalled for s in stretches), since=self.symbols.name(stretches[0].first),
-                       whys=dict(whys), mostly=[[name, n] for name, n in mostly])  # fmt: skip
+            row.update(longest=ticks, stalled=sum(stretch.stalled for stretch in stretches), whys=dict(whys))
+            row["since"] = self.symbols.name(stretches[0].first)
+            row["in"] = [[name, n] for name, n in self.symbols.ticks(pcs).most_common(5)]
 
     def _row(self, stretch: Stretch) -> dict[str, Any]:
         names = self.symbols.ticks(stretch.pcs).most_common(12) if stretch.first else []
         return {**stretch.part._asdict(), "ticks": stretch.ticks, "stalled": stretch.stalled,
                 "since": self.symbols.name(stretch.first) if stretch.first else "",
                 "until": self.symbols.caller(stretch.last, stretch.pr) if stretch.first else "",
-                "in": [[name, ticks] for name, ticks in names]}  # fmt: skip
+                "in": [[name, ticks] for name, ticks in names],
+                "stalls": [[pc, self.symbols.name(pc), ticks] for pc, ticks in stretch.stalls]}  # fmt: skip
 
-    def explained(self) -> dict[str, Any]:
-        """Parts, sections by what ended them, and the longest samples; ticks."""
+    def attribution(self) -> dict[str, Any]:
+        """Parts, sections by where they ended, and the longest samples in full, the longest first; ticks."""
         keys = ("samples", "ticks", "max", "stalled")
         return {
             "line": self.line,
