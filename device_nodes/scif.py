@@ -171,11 +171,9 @@ class Scif(Device):
         self.event(tick, 1, byte)
         self.sent.append(byte)
         self.counts["sent"] += 1
-        console = 0
-        if self.terminals:
-            if not self.terminals.output.take(byte):
-                return
-            console = self.terminals.output.selected
+        console = self.terminals.heard(tick, byte) if self.terminals else 0
+        if console < 0:
+            return
         line = self.unfinished[console]
         if byte == 10:
             line.clear()

@@ -23,6 +23,14 @@ class Terminals:
         self.selected = -1  # on the line to the guests
         self.free = 0  # tick from which that line is free
 
+    def heard(self, tick: int, byte: int) -> int:
+        """What guests sent: the channel whose character it is, -1 where it is framing."""
+        stopped = len(self.output.stopped)
+        character = self.output.take(byte)
+        if len(self.output.stopped) < stopped:
+            self.free = max(self.free, tick)  # what waited goes from now on
+        return self.output.selected if character else -1
+
     def type(self, tick: int, entry: int) -> None:
         """A byte, or one with errors, of framed input. Ticks do not fall."""
         if entry > 0xFF or self.typed.take(entry):
