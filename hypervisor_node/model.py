@@ -138,11 +138,11 @@ class Model:
 
     def trap(self, t: int, trap: Trap) -> Directive:
         """A call, an interrupt, or a reset of the CPU by the running guest."""
-        running = self.running
-        assert running is not None
         self.writes = []
         if trap.cause == "again":
             return self.then(trap)
+        running = self.running
+        assert running is not None
         self.report = ""
         running.state = unpack(trap.state)
         running.waiting |= trap.sleeping  # in an idle call that the CPU node has answered by lease
@@ -160,7 +160,7 @@ class Model:
     def _interrupt(self, running: Vcpu, intevt: int, level: int, trap: Trap) -> Directive:
         owner = self.owner.get(intevt)
         if owner is CONSOLE and self.serial is not None:
-            return self._ask(self.serial.states(), self._serial)
+            return self._ask(self.serial.states(), partial(self._serial, self._served))
         if owner is not None and owner.wants(level) and (running.waiting or owner.index < running.index):
             return self._enter(owner, intevt, level, ["wake" if running.waiting else "switch"])
         if owner is running and owner.base >= 0 and not running.waiting:
@@ -171,21 +171,26 @@ class Model:
             return self._elect(["wake_hold"], trap)
         return self._stay(running, ["hold"])
 
-    def _serial(self, trap: Trap) -> Directive:
-        """An interrupt of the serial device: FSR, RFDR, TFDR and LSR are read."""
+    def _serial(self, then: Callable[[Trap], Directive], trap: Trap) -> Directive:
+        """FSR, RFDR, TFDR and LSR of the serial device are read: what an interrupt of it does. ``then`` goes on."""
         assert self.serial is not None
         flags, count, waiting, errors = (int.from_bytes(data, "little") for data in trap.read)
         reads = self.serial.arrivals(count)
         if reads:
-            return self._ask(reads, lambda trap: self._moved(flags, waiting, errors, trap))
-        return self._moved(flags, waiting, errors, Trap("again", trap.number, trap.level, b"", pending=trap.pending))
+            return self._ask(reads, partial(self._moved, flags, waiting, errors, then))
+        return self._moved(flags, waiting, errors, then, Trap("again", 0, 0, b"", pending=trap.pending))
 
-    def _moved(self, flags: int, waiting: int, errors: int, trap: Trap) -> Directive:
-        assert self.serial is not None and self.running is not None
+    def _moved(self, flags: int, waiting: int, errors: int, then: Callable[[Trap], Directive], trap: Trap) -> Directive:
+        assert self.serial is not None
         self.writes += self.serial.interrupt(flags, waiting, errors, b"".join(trap.read))
         if self.serial.lost:
             self.report = f"guest {self.vcpus[self.serial.lost[0]].name} lost a character of the serial device"
             self.serial.lost.clear()
+        return then(trap)
+
+    def _served(self, trap: Trap) -> Directive:
+        """An interrupt of the serial device is over."""
+        assert self.running is not None
         if not self.running.waiting:
             return self._stay(self.running, ["serial"])
         trap.pending = [row for row in trap.pending if self.owner.get(row[0]) is not CONSOLE]
@@ -201,6 +206,9 @@ class Model:
         count, writes = self.serial.write(caller.index, b"".join(trap.read))
         self.writes += writes
         caller.state["r0"] = count
+        if not count and trap.read:  # a guest that asks again and again may mask all interrupts
+            stay = partial(self._stay, caller, ["write", "serial"])
+            return self._ask(self.serial.states(), partial(self._serial, lambda _: stay()))
         return self._stay(caller, ["write"])
 
     def _read(self, caller: Vcpu, address: int, size: int) -> Directive:

@@ -181,6 +181,8 @@ long serve_write(unsigned long text, unsigned long size)
         r->at[r->head++ % ROOM] = from[count++];
     if (count)
         SCR = TE | RE | RIE | TIE;
+    else if (size)
+        serial_interrupt(); /* a guest that asks again and again may mask all interrupts */
     return count;
 }
 
