@@ -145,7 +145,7 @@ class Model:
         assert running is not None
         self.report = ""
         running.state = unpack(trap.state)
-        running.waiting |= trap.sleeping  # in an idle call that the CPU node has answered by lease
+        running.waiting = trap.sleeping  # the CPU node answers idle calls, and wakes from them, by lease
         if trap.cause == "interrupt":
             return self._interrupt(running, trap.number, trap.level, trap)
         if trap.cause == "reset":
