@@ -186,8 +186,7 @@ class Scif(Device):
 
     def _arrived(self, tick: int, entry: int) -> None:
         if not self.receives or self.flags & OVERRUN:
-            if self.terminals:
-                self.terminals.lost()
+            self._lost()
             return
         self._conditions(tick)
         if entry & BREAK:
@@ -196,8 +195,7 @@ class Scif(Device):
         if len(self.received) >= FIFO:
             self.flags |= OVERRUN
             self.counts["overruns"] += 1
-            if self.terminals:
-                self.terminals.lost()
+            self._lost()
             return
         self.received.append(entry)
         self.last_arrival = tick
@@ -207,6 +205,12 @@ class Scif(Device):
             self.flags |= ER
         if len(self.received) >= self.rx_trigger:
             self.flags |= RDF
+
+    def _lost(self) -> None:
+        """What arrived is lost; where it was framing, what it belongs to would be taken for another console's."""
+        if self.terminals:
+            self.arrivals.clear()
+            self.terminals.selected = -1
 
     # Registers -----------------------------------------------------------------------------------------
 

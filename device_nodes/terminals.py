@@ -20,7 +20,7 @@ class Terminals:
     def __init__(self, channels: int) -> None:
         self.output, self.typed = Splitter(channels), Splitter(channels)
         self.waiting: list[deque[tuple[int, int]]] = [deque() for _ in range(channels)]  # (tick, byte and errors)
-        self.selected = -1  # on the line to the guests
+        self.selected = -1  # on the line to the guests; -1: to be said again
         self.free = 0  # tick from which that line is free
 
     def heard(self, tick: int, byte: int) -> int:
@@ -60,10 +60,6 @@ class Terminals:
             self.selected = channel
         self.free = tick + len(entries) * CHARACTER
         return [(tick + (k + 1) * CHARACTER, entry) for k, entry in enumerate(entries)]
-
-    def lost(self) -> None:
-        """Nobody has received what arrived, which may have been framing."""
-        self.selected = -1
 
     def state(self) -> list[object]:
         """All of it, for the digest."""
