@@ -192,6 +192,7 @@ class Arm(Body):
     """To a serial device: watch the transmitted bytes for a regular expression, per line."""
 
     pattern: str
+    console: int = 0  # of a port that guests share
 
 
 class Answer(Body):

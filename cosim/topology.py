@@ -19,6 +19,7 @@ from cosim import TICK_HZ
 from cosim.image import PLACE
 from cosim.placement import ROLES, component_class
 from cosim.sh7780 import INTEVT, LINE, module_codes
+from cosim.shared_line import host_specs
 
 UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
 SPUMONE = (0x0F000000, 0x01000000)  # its memory, with the call page at the top: base, size
@@ -93,12 +94,30 @@ class Topology(msgspec.Struct):
         return next((name for name, node in self.nodes.items() if node["role"] == role), None)
 
     def ports(self) -> dict[str, str]:
-        """Serial port name to node name."""
-        return {n["port"] or name: name for name, n in self.nodes.items() if n["role"] == "scif"}
+        """Serial port name to node name. A node whose port guests share has one for each: its consoles."""
+        return {port: name for name in self.nodes for port in self.consoles(name)}
+
+    def consoles(self, name: str) -> list[str]:
+        """Serial ports of a node, in the order of their numbers on the wire."""
+        node = self.nodes[name]
+        return list(node.get("mux") or [node["port"] or name]) if node["role"] == "scif" else []
+
+    def hosts(self) -> dict[str, str]:
+        """Serial port name to where its bytes go and come from. Raises TopologyError."""
+        hosts: dict[str, str] = {}
+        for name, node in self.nodes.items():
+            if node["role"] == "scif" and not node.get("mux"):
+                hosts[node["port"] or name] = node["host"]
+            elif node["role"] == "scif":
+                try:
+                    hosts |= host_specs(node["host"], node["mux"])
+                except ValueError as error:
+                    raise TopologyError(f"[nodes.{name}] {error}") from None
+        return hosts
 
     def stdio(self) -> list[str]:
-        """Nodes whose serial port is standard input and output."""
-        return [name for name, n in self.nodes.items() if n["role"] == "scif" and n["host"] == "stdio"]
+        """Serial ports that are standard input and output."""
+        return [port for port, host in self.hosts().items() if host == "stdio"]
 
 
 def ticks(value: str | int, where: str = "time") -> int:
@@ -195,13 +214,35 @@ def _check_nodes(topology: Topology) -> None:
             raise TopologyError(
                 f"{topology.path}: {roles.count(role)} nodes of role {role}; expected {least or 'at most 1'}"
             )
-    scifs = [node["port"] or name for name, node in topology.nodes.items() if node["role"] == "scif"]
-    for port in scifs:
-        if scifs.count(port) > 1:
-            raise TopologyError(f"{topology.path}: two serial nodes have the port name {port!r}; give each its own")
+    for name, node in topology.nodes.items():
+        if node["role"] == "scif" and node.get("mux"):
+            _check_shared(topology, name, node)
+    ports = [port for name in topology.nodes for port in topology.consoles(name)]
+    for port in ports:
+        if ports.count(port) > 1:
+            raise TopologyError(f"{topology.path}: two serial ports have the name {port!r}; give each its own")
+    if len(topology.stdio()) > 1:
+        raise TopologyError(f"{topology.path}: {' and '.join(topology.stdio())} are both stdio; only one port can be")
     shared = sorted(set(topology.nodes) & set(topology.guests))
     if shared:
         raise TopologyError(f"{topology.path}: {shared[0]!r} names a node and a guest; rename one")
+
+
+def _check_shared(topology: Topology, name: str, node: dict[str, Any]) -> None:
+    """A serial port that guests share."""
+    names, where, spumone = node["mux"], f"[nodes.{name}] mux = {node['mux']!r}", topology.node_of_role("hypervisor")
+    if not all(isinstance(port, str) and re.fullmatch(r"[\w-]+", port) for port in names):
+        raise TopologyError(f"{where}: expected names of letters, digits, - and _, one for each guest by priority")
+    if node["port"]:
+        raise TopologyError(f"{where}, port = {node['port']!r}: a port that guests share has the names of mux only")
+    serial = topology.nodes[spumone].get("serial", -1) if spumone else -1
+    if serial != node["channel"]:
+        raise TopologyError(
+            f"{where}: guests share the port that is SPUMONE's: expected a node of role hypervisor with serial = "
+            f"{node['channel']}, found {f'serial = {serial} in [nodes.{spumone}]' if spumone else 'no such node'}"
+        )
+    if len(names) != len(topology.guests):
+        raise TopologyError(f"{where}: {len(names)} names for {len(topology.guests)} guests; expected one for each")
 
 
 def _check_guests(topology: Topology) -> None:

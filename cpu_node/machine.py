@@ -710,13 +710,13 @@ class Machine:
         first = max(self.core.tick, self.last_input.get(target_name, 0)) + gap
         self.input(target_name, [(first + k * gap, byte) for k, byte in enumerate(data)])
 
-    def arm(self, target_name: str, pattern: str) -> None:
-        """Watch a serial device's output; an empty pattern disarms."""
-        if self._within_pair(partial(self.arm, target_name, pattern)):
+    def arm(self, target_name: str, pattern: str, console: int = 0) -> None:
+        """Watch a serial device's output, that of one console where guests share it; an empty pattern disarms."""
+        if self._within_pair(partial(self.arm, target_name, pattern, console)):
             return
         self.armed = self._named(target_name) if pattern else None
         self.matched = -1
-        self._ask(self._named(target_name), self.core.tick, Arm(pattern))
+        self._ask(self._named(target_name), self.core.tick, Arm(pattern, console))
 
     def _within_pair(self, call: Callable[[], None]) -> bool:
         """A debugger has stopped between a pair: its second still acts at an earlier tick, so ``call`` waits for it."""

@@ -225,7 +225,7 @@ class CpuNode:
         elif command.what == "type":
             machine.type(command.target, data["bytes"], data["gap"])
         elif command.what == "arm":
-            machine.arm(command.target, data["pattern"])
+            machine.arm(command.target, data["pattern"], data.get("console", 0))
         elif command.what == "observe":
             machine.observe(**data)
         elif command.what == "timing":

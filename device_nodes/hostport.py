@@ -4,6 +4,8 @@
 what a slow client has not taken waits in a buffer, and beyond KEPT bytes the oldest are dropped and
 counted; the guest never notices. All that is to be watched hangs on one epoll descriptor, which is what
 ``filenos`` gives: it is readable when ``read`` has something to do, input or output.
+
+A port that guests share has a ``host`` for each console: ``"rtos=file:PATH,linux=stdio"``; those not named have none.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import tty
 from contextlib import suppress
 
 from cosim.device import DeviceError, Host
+from cosim.shared_line import Splitter, frame, host_specs
 
 KEPT = 1 << 20  # bytes that wait for a client at most
 CHUNK = 4096
@@ -289,6 +292,28 @@ class File(HostPort):
         os.close(self.fd)
 
 
+class Consoles(Host):
+    """A host for each console of a port that guests share: what was sent is split, what is typed framed."""
+
+    def __init__(self, hosts: list[HostPort]) -> None:
+        self.hosts, self.splitter = hosts, Splitter(len(hosts))
+
+    def filenos(self) -> list[int]:
+        return [fd for host in self.hosts for fd in host.filenos()]
+
+    def read(self) -> bytes:
+        typed = [host.read() for host in self.hosts]
+        return b"".join(frame(n, data) for n, data in enumerate(typed) if data)
+
+    def write(self, data: bytes) -> None:
+        for n, run in self.splitter.split(data):
+            self.hosts[n].write(run)
+
+    def close(self) -> None:
+        for host in self.hosts:
+            host.close()
+
+
 def check_spec(spec: str, node: str) -> tuple[str, str]:
     """(kind, what follows the colon) of a ``host`` value. Raises DeviceError for one that is none."""
     kind, _, rest = str(spec).partition(":")
@@ -318,3 +343,28 @@ def open_port(spec: str, node: str) -> HostPort:
     if kind == "file":
         return File(node, rest)
     return HostPort(node)
+
+
+def check_hosts(host: str, consoles: list[str], node: str) -> list[tuple[str, str]]:
+    """As ``check_spec``, a row for each console, or one where the port is not shared. Raises DeviceError."""
+    if not consoles:
+        return [check_spec(host, node)]
+    try:
+        specs = host_specs(host, consoles)
+    except ValueError as error:
+        raise DeviceError(f"{node}: {error}, and WHERE one of {KINDS}") from None
+    return [check_spec(spec, f"{node}, console {name}") for name, spec in specs.items()]
+
+
+def open_hosts(host: str, consoles: list[str], node: str) -> Host:
+    """What ``host`` says: a port, or one for each console of a port that guests share. Raises DeviceError."""
+    if not consoles:
+        return open_port(host, node)
+    opened = Consoles([])
+    try:
+        for name, spec in host_specs(host, consoles).items():
+            opened.hosts.append(open_port(spec, f"{node}, console {name}"))
+    except DeviceError:
+        opened.close()
+        raise
+    return Consoles(opened.hosts)

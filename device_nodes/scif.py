@@ -20,7 +20,9 @@ from cosim import NEVER, PERIPHERAL_DIVIDER
 from cosim.device import Device, DeviceError, Host
 from cosim.messages import Arm, Body, Changes, EffectRow, Input, LeaseRow, PostRow
 from cosim.registers import Register
-from device_nodes.hostport import check_spec, open_port
+from cosim.shared_line import GO
+from device_nodes.hostport import check_hosts, open_hosts
+from device_nodes.terminals import Terminals
 
 BASES = (0xFFE00000, 0xFFE10000)
 KINDS = ("ERI", "RXI", "BRI", "TXI")
@@ -40,16 +42,17 @@ LINE_KEPT = 4096  # bytes of an unfinished line that a pattern is matched agains
 
 
 class Scif(Device):
-    """One channel (option ``channel``: 0 or 1); lines ERIn RXIn BRIn TXIn. ``host``: see hostport."""
+    """One channel (option ``channel``: 0 or 1); lines ERIn RXIn BRIn TXIn. ``host``: see hostport. ``mux``: names of
+    the consoles of guests that share it, in the order of their priority."""
 
     ROLE = "scif"
-    OPTIONS = {"channel": 0, "port": "", "host": "none", "log": ""}
+    OPTIONS = {"channel": 0, "port": "", "mux": [], "host": "none", "log": ""}
 
     def setup(self) -> None:
         n = self.config["channel"]
         if n not in (0, 1):
             raise DeviceError(f"{self.name}: channel = {n!r}: a SH7780 has SCIF channels 0 and 1")
-        check_spec(self.config["host"], self.name)
+        check_hosts(self.config["host"], self.config["mux"], self.name)
         base, r = BASES[n], Register
         self.base = base
         self.registers = (
@@ -74,11 +77,14 @@ class Scif(Device):
         self.received: deque[int] = deque()
         self.flags = TDFE  # latched part of FSR, and OVERRUN
         self.flags_read = 0  # those that were read as 1
-        self.last_arrival = 0
+        self.last_arrival = self.last_input = 0
         self.foreseen: list[tuple[int, int]] = []
         self.plan: Changes = []
+        consoles = len(self.config["mux"])
+        self.terminals = Terminals(consoles) if consoles else None
         self.pattern: re.Pattern[bytes] | None = None
-        self.line = bytearray()
+        self.armed = 0  # console that it is of
+        self.unfinished = [bytearray() for _ in range(consoles or 1)]  # line of each console
         self.match_tick = -1
         self.sent = bytearray()  # bytes for the host, taken by take_output
         self.counts = {"sent": 0, "received": 0, "overruns": 0}
@@ -135,18 +141,19 @@ class Scif(Device):
         return events
 
     def advance(self, t: int) -> None:
-        sending, arrivals = self.sending, self.arrivals
+        sending, arrivals, terminals = self.sending, self.arrivals, self.terminals
         while True:  # in tick order: the digest must not depend on how often the device is spoken to
             end = sending[0][2] if sending else NEVER
             arrival = arrivals[0][0] if arrivals else NEVER
-            if end <= arrival:
-                if end > t:
-                    break
-                self._transmitted(end, sending.popleft()[0])
-            elif arrival > t:
+            typed = terminals.due() if terminals else NEVER
+            if min(end, arrival, typed) > t:
                 break
-            else:
+            if end <= arrival and end <= typed:
+                self._transmitted(end, sending.popleft()[0])
+            elif arrival <= typed:
                 self._arrived(*arrivals.popleft())
+            elif terminals:
+                arrivals += terminals.send()
         self.now = t
         self._conditions(t)
 
@@ -164,18 +171,23 @@ class Scif(Device):
         self.event(tick, 1, byte)
         self.sent.append(byte)
         self.counts["sent"] += 1
+        console = self.terminals.heard(tick, byte) if self.terminals else 0
+        if console < 0:
+            return
+        line = self.unfinished[console]
         if byte == 10:
-            self.line.clear()
+            line.clear()
         else:
-            self.line.append(byte)
-            if len(self.line) > 2 * LINE_KEPT:
-                del self.line[:LINE_KEPT]
-        if self.pattern and self.match_tick < 0 and self.pattern.search(self.line):
+            line.append(byte)
+            if len(line) > 2 * LINE_KEPT:
+                del line[:LINE_KEPT]
+        if self.pattern and self.match_tick < 0 and console == self.armed and self.pattern.search(line):
             self.match_tick = tick
 
     def _arrived(self, tick: int, entry: int) -> None:
         if not self.receives or self.flags & OVERRUN:
-            return  # lost
+            self._lost()
+            return
         self._conditions(tick)
         if entry & BREAK:
             self.flags |= BRK
@@ -183,6 +195,7 @@ class Scif(Device):
         if len(self.received) >= FIFO:
             self.flags |= OVERRUN
             self.counts["overruns"] += 1
+            self._lost()
             return
         self.received.append(entry)
         self.last_arrival = tick
@@ -192,6 +205,12 @@ class Scif(Device):
             self.flags |= ER
         if len(self.received) >= self.rx_trigger:
             self.flags |= RDF
+
+    def _lost(self) -> None:
+        """What arrived is lost; where it was framing, what it belongs to would be taken for another console's."""
+        if self.terminals:
+            self.arrivals.clear()
+            self.terminals.selected = -1
 
     # Registers -----------------------------------------------------------------------------------------
 
@@ -322,8 +341,18 @@ class Scif(Device):
                 else:
                     plan.append((tick, new))
                 level = new
-        self.plan = plan
-        return NEVER, plan
+        unknown = self._unknown()
+        self.plan = [row for row in plan if row[0] < unknown]
+        return unknown, self.plan
+
+    def _unknown(self) -> int:
+        """Tick up to which all that arrives is known: a terminal may have the next character to send then."""
+        if not self.terminals:
+            return NEVER
+        going = NEVER
+        if self.terminals.blocked():
+            going = next((end for byte, _, end in self.sending if byte >= GO), NEVER)
+        return min(self.terminals.due(), going)
 
     def leases(self) -> list[LeaseRow]:
         """SCR, FSR, TFDR and LSR, which drivers read in each interrupt; FSR up to TEND."""
@@ -340,11 +369,12 @@ class Scif(Device):
                 if status[-1][0] == tick:
                     status.pop()
                 status.append((tick, fsr, 0, 0))
+        unknown = self._unknown()
         return [
             (self.base + 8, 2, NEVER, [(0, self.file.value["SCR"], 0, 0)]),
-            (self.base + 0x10, 2, done, status),
+            (self.base + 0x10, 2, min(done, unknown), status),
             (self.base + 0x1C, 2, NEVER, filled),
-            (self.base + 0x28, 2, NEVER, errors),
+            (self.base + 0x28, 2, unknown, errors),
         ]
 
     def effects(self) -> list[EffectRow]:
@@ -359,7 +389,9 @@ class Scif(Device):
         # While the shift register is busy and the FIFO stays below its trigger, FSR reads the same.
         credits = max(self.tx_trigger - waiting, 0) if self.sending and self.flags & TDFE else 0
         # A planned rise of TXI that it puts off is asked about when due; it brings none forward.
-        rows: list[PostRow] = [(self.base + 0xC, 1, NEVER, credits), (self.base + 8, 2, NEVER, 1 << 20)]
+        rows: list[PostRow] = [(self.base + 8, 2, NEVER, 1 << 20)]
+        if not (self.terminals and self.terminals.blocked()):  # a character may end that
+            rows.append((self.base + 0xC, 1, NEVER, credits))
         if not self.file.value["SCR"] & TIE and not self.flags & (ER | BRK | RDF | DR):
             for tick, bits in self.foreseen:
                 if bits & (ER | BRK | RDF | DR):
@@ -373,14 +405,17 @@ class Scif(Device):
     def extra(self, t: int, body: Body) -> Body | None:
         if isinstance(body, Input):
             self.advance(t)
-            last = self.arrivals[-1][0] if self.arrivals else t
+            last = max(self.last_input, t)
             for tick, entry in body.entries:
                 if tick < last:
                     raise DeviceError(f"{self.name}: input at tick {tick} after one at {last}; ticks must not fall")
                 if not 0 <= entry < 2 * BREAK:
                     raise DeviceError(f"{self.name}: input {entry:#x} at tick {tick}; expected a byte and error bits")
-                self.arrivals.append((tick, entry))
-                last = tick
+                if self.terminals:
+                    self.terminals.type(tick, entry)
+                else:
+                    self.arrivals.append((tick, entry))
+                self.last_input = last = tick
             self.advance(t)
             return self.answer()
         if isinstance(body, Arm):
@@ -389,7 +424,10 @@ class Scif(Device):
                 self.pattern = re.compile(body.pattern.encode()) if body.pattern else None
             except re.error as error:
                 raise DeviceError(f"{self.name}: pattern {body.pattern!r} is no regular expression: {error}") from None
-            self.match_tick = t if self.pattern and self.pattern.search(self.line) else -1
+            if not 0 <= body.console < len(self.unfinished):
+                raise DeviceError(f"{self.name}: pattern for console {body.console} of {len(self.unfinished)}")
+            self.armed = body.console
+            self.match_tick = t if self.pattern and self.pattern.search(self.unfinished[self.armed]) else -1
             return self.answer()
         return super().extra(t, body)
 
@@ -404,7 +442,7 @@ class Scif(Device):
 
     def open_host(self) -> Host:
         """Where ``host`` says that the bytes go to and come from."""
-        return open_port(self.config["host"], self.name)
+        return open_hosts(self.config["host"], self.config["mux"], self.name)
 
     def state(self) -> dict[str, Any]:
         # flags_read is left out: leased reads tell it late, with the next message.
@@ -415,6 +453,7 @@ class Scif(Device):
             "received": list(self.received),
             "arrivals": list(self.arrivals),
             "flags": [self.flags, self.last_arrival],
+            **({"terminals": self.terminals.state()} if self.terminals else {}),
         }
 
     def info(self) -> dict[str, Any]:

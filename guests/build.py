@@ -28,6 +28,7 @@ KERNELS: dict[str, tuple[str, list[str], list[str]]] = {
     "linux": ("sh2007", ["patches/0001-spumone"], []),
     "linux-ceiling": ("sh2007", ["patches/0001-spumone", "optional/ceiling"], []),
     "linux-idle": ("sh2007", ["patches/0001-spumone", "optional/idle"], []),
+    "linux-hvc": ("sh2007", ["patches/0001-spumone", "optional/idle", "optional/hvc"], ["hvc"]),
     "linux-preempt": ("sh2007", ["patches/0001-spumone"], ["preempt"]),
     "linux-bare": ("sh2007", [], []),
     "linux-r2d": ("r2d", [], []),

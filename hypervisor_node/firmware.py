@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cosim.image import Image
 from cosim.sh7780 import LINE
 from hypervisor_node import layout
-from hypervisor_node.model import CONSOLE, ENTRIES, PAGE, Model, Vcpu
+from hypervisor_node.model import ENTRIES, PAGE, Model, Vcpu
 
 MEMORY = (0x0F000000, 0x01000000)
 KEPT_IMAGES = (0x0F100000, 0x0FFF0000)  # images a restart copies from: first address, and the one behind the last
@@ -59,7 +59,7 @@ def table(image: Image, guests: list[Placed], model: Model) -> tuple[int, bytes]
         rows.append({"priority": v.priority, "entry": v.entry, "sr": v.sr, "flags": flags, "memory": v.memory[0],
                      "size": v.memory[1], "segments": guest.segments})  # fmt: skip
         v.segments = at + layout.segments_offset(v.index) if guest.segments else 0
-    owners = {code: layout.CONSOLE if vcpu is CONSOLE else vcpu.index for code, vcpu in model.owner.items()}
+    owners = {code: layout.CONSOLE if vcpu is model.console else vcpu.index for code, vcpu in model.owner.items()}
     serial = (model.serial.base, model.serial.level) if model.serial is not None else ()
     return at & 0x1FFFFFFF, layout.table(model.ceiling, rows, owners, *serial)
 

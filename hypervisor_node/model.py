@@ -29,6 +29,8 @@ EPERM, ENOENT, EINVAL, ENOSYS = -1, -2, -22, -38
 VERSION, SELF, GUESTS, PRIORITY, CEILING = range(5)
 ABI_VERSION = 2
 TI = 4  # MMUCR: the TLB is cleared
+FPSCR, CCR_ON = 0x00040001, 0x105  # after a reset; caches on, copy-back
+VECTORS = 0x700  # bytes from a vector base
 # Registers of the CPU itself, which SPUMONE does not switch: cache control and the like.
 SHARED = ("pascr", "ccr", "vbr")
 FPU = tuple(n for n in STATE_NAMES if n[:2] in ("fr", "xf") and n[2:].isdigit()) + ("fpscr", "fpul")
@@ -59,7 +61,7 @@ class Vcpu:
 
     def prepare(self) -> None:
         """As its first instruction is to find it."""
-        self.state = dict.fromkeys(STATE_NAMES, 0) | {"sr": self.sr, "pc": self.entry, "fpscr": 0x00040001}
+        self.state = dict.fromkeys(STATE_NAMES, 0) | {"sr": self.sr, "pc": self.entry, "fpscr": FPSCR}
         self.base, self.waiting, self.stopped = -1, False, False
         self.held.clear()
 
@@ -89,9 +91,6 @@ class Vcpu:
         self.waiting = False
 
 
-CONSOLE = Vcpu("SPUMONE", -1, -1, 0, 0, (0, 0), stopped=True)  # owns the lines of its serial device
-
-
 class Model:
     """The vCPUs, highest priority first, and who owns which interrupt. ``loader``: address of the code that copies a
     guest's image for a restart, 0 if there is none; ``event`` takes (tick, numbers) for the digest."""
@@ -105,12 +104,14 @@ class Model:
         serial: VirtualSerial | None = None,
     ) -> None:
         self.vcpus, self.ceiling, self.loader, self.event, self.serial = vcpus, ceiling, loader, event, serial
+        self.console = Vcpu("SPUMONE", -1, -1, 0, 0, (0, 0), stopped=True)  # owns the lines of its serial device
         self.owner: dict[int, Vcpu] = {}
+        self.cpu = dict.fromkeys(STATE_NAMES, 0) | {"fpscr": FPSCR}  # the CPU's registers when it trapped
         for vcpu in vcpus:
             vcpu.prepare()
             self.owner |= {INTEVT[line]: vcpu for line in vcpu.lines}
         if serial is not None:
-            self.owner |= {code: CONSOLE for code in module_codes(INTEVT[f"RXI{serial.base >> 16 & 1}"])}
+            self.owner |= {code: self.console for code in module_codes(INTEVT[f"RXI{serial.base >> 16 & 1}"])}
         self.running: Vcpu | None = None
         self.fpu_owner: Vcpu | None = None
         self.mmu_owner: Vcpu | None = None
@@ -138,16 +139,19 @@ class Model:
 
     def trap(self, t: int, trap: Trap) -> Directive:
         """A call, an interrupt, or a reset of the CPU by the running guest."""
-        running = self.running
-        assert running is not None
         self.writes = []
         if trap.cause == "again":
             return self.then(trap)
-        self.reports = []
-        running.state = unpack(trap.state)
-        running.waiting |= trap.sleeping  # in an idle call that the CPU node has answered by lease
+        self.reports, self.cpu = [], unpack(trap.state)
+        running = self.running
+        if running is not None:
+            # The CPU node answers idle calls, and wakes from them, by lease.
+            running.state = dict(self.cpu)
+            running.bare &= running.waiting or not trap.sleeping
+            running.waiting = trap.sleeping
         if trap.cause == "interrupt":
             return self._interrupt(running, trap.number, trap.level, trap)
+        assert running is not None  # nobody's registers are in a CPU that sleeps
         if trap.cause == "reset":
             return self._reset(running, trap)
         return self._call(t, running, trap)
@@ -157,42 +161,56 @@ class Model:
         self.then = then
         return Directive(0, "", writes=self.writes, again=True, reads=reads)
 
-    def _interrupt(self, running: Vcpu, intevt: int, level: int, trap: Trap) -> Directive:
+    def _interrupt(self, running: Vcpu | None, intevt: int, level: int, trap: Trap) -> Directive:
         owner = self.owner.get(intevt)
-        if owner is CONSOLE and self.serial is not None:
-            return self._ask(self.serial.states(), self._serial)
-        if owner is not None and owner.wants(level) and (running.waiting or owner.index < running.index):
-            return self._enter(owner, intevt, level, ["wake" if running.waiting else "switch"])
-        if owner is running and owner.base >= 0 and not running.waiting:
+        asleep = running is None or running.waiting
+        if owner is self.console:
+            assert self.serial is not None
+            return self._ask(self.serial.states(), partial(self._serial, self._served))
+        if owner is not None and owner.wants(level) and (running is None or asleep or owner.index < running.index):
+            return self._enter(owner, intevt, level, ["wake" if asleep else "switch"])
+        if owner is not None and owner is running and owner.base >= 0 and not asleep:
             # The CPU node does this by itself while it holds the forward list.
             owner.enter_interrupt(intevt, level)
             d = self._stay(owner, ["interrupt"])
             d.deliver = intevt
             return d
         self._hold(intevt, level)
-        if running.waiting:
+        if running is None or asleep:
             return self._elect(["wake_hold"], trap)
         return self._stay(running, ["hold"])
 
-    def _serial(self, trap: Trap) -> Directive:
-        """An interrupt of the serial device: FSR, RFDR, TFDR and LSR are read."""
+    def _serial(self, then: Callable[[Trap], Directive], trap: Trap) -> Directive:
+        """FSR, RFDR, TFDR and LSR of the serial device are read: what an interrupt of it does. ``then`` goes on."""
         assert self.serial is not None
         flags, count, waiting, errors = (int.from_bytes(data, "little") for data in trap.read)
         reads = self.serial.arrivals(count)
         if reads:
-            return self._ask(reads, lambda trap: self._moved(flags, waiting, errors, trap))
-        return self._moved(flags, waiting, errors, Trap("again", trap.number, trap.level, b"", pending=trap.pending))
+            return self._ask(reads, partial(self._moved, flags, waiting, errors, then))
+        return self._moved(flags, waiting, errors, then, Trap("again", 0, 0, b"", pending=trap.pending))
 
-    def _moved(self, flags: int, waiting: int, errors: int, trap: Trap) -> Directive:
-        assert self.serial is not None and self.running is not None
+    def _moved(self, flags: int, waiting: int, errors: int, then: Callable[[Trap], Directive], trap: Trap) -> Directive:
+        assert self.serial is not None
         self.writes += self.serial.interrupt(flags, waiting, errors, b"".join(trap.read))
-        if self.serial.lost:
-            self.reports.append(f"guest {self.vcpus[self.serial.lost[0]].name} lost a character of the serial device")
-            self.serial.lost.clear()
-        if not self.running.waiting:
-            return self._stay(self.running, ["serial"])
-        trap.pending = [row for row in trap.pending if self.owner.get(row[0]) is not CONSOLE]
-        return self._elect(["serial"], trap)
+        if self.serial.lost is not None and not self.serial.told:
+            self.serial.told = True
+            self.reports.append(f"guest {self.vcpus[self.serial.lost].name} lost a character of the serial device")
+        return then(trap)
+
+    def _served(self, trap: Trap) -> Directive:
+        """An interrupt of the serial device is over."""
+        if self.running is not None and not self.running.waiting:
+            return self._stay(self.running, ["serial", *self._characters()])
+        return self._served_while_idle(["serial"], trap)
+
+    def _served_while_idle(self, parts: list[str], trap: Trap) -> Directive:
+        """Likewise, with no guest's registers in the CPU. What is pending now, the CPU node is to say."""
+        return self._ask([], partial(self._elect, [*parts, *self._characters()]))
+
+    def _characters(self) -> list[str]:
+        """Parts for what the serial device has moved."""
+        assert self.serial is not None
+        return ["character"] * self.serial.moved
 
     def _write(self, caller: Vcpu, address: int, size: int) -> Directive:
         """Call: its characters are read, and taken as far as there is room."""
@@ -204,7 +222,12 @@ class Model:
         count, writes = self.serial.write(caller.index, b"".join(trap.read))
         self.writes += writes
         caller.state["r0"] = count
-        return self._stay(caller, ["write"])
+        if not count and trap.read:  # a guest that asks again and again may mask all interrupts
+            return self._ask(self.serial.states(), partial(self._serial, lambda _: self._wrote(caller, 0)))
+        return self._wrote(caller, count)
+
+    def _wrote(self, caller: Vcpu, count: int) -> Directive:
+        return self._stay(caller, ["write", *["copied"] * count] if count else ["write", "serial", *self._characters()])
 
     def _read(self, caller: Vcpu, address: int, size: int) -> Directive:
         """Call: what has come is put into its memory."""
@@ -212,7 +235,7 @@ class Model:
         data, writes = self.serial.read(caller.index, size)
         self.writes += writes
         caller.state["r0"] = len(data)
-        d = self._stay(caller, ["read"])
+        d = self._stay(caller, ["read", *["copied"] * len(data)])
         d.loads = [(address & 0x1FFFFFFF, data)]
         return d
 
@@ -231,21 +254,31 @@ class Model:
             self.reports.append(f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked")
 
     def _reset(self, running: Vcpu, trap: Trap) -> Directive:
-        holder = self.mmu_owner
-        if holder not in (None, running):  # MMUCR is 0 now
-            self._start_again(holder)
-            self.reports.append(f"guest {holder.name} is started again")
-        if running.restart and running.segments:
-            self._start_again(running)
-            self.reports.append(f"guest {running.name} is started again")
+        holder, parts = self.mmu_owner, ["reset"]
+        self.cpu["ccr"] = CCR_ON
+        if holder is not None and holder is not running:  # MMUCR is 0 now
+            self.reports.append(f"guest {holder.name} has lost its MMU registers by that reset")
+            self._end_of(holder)
+            parts.append("restart")
+        self._end_of(running)
+        return self._elect(parts, trap)
+
+    def _end_of(self, vcpu: Vcpu) -> None:
+        """A guest that cannot go on: started again where that is wanted, possible, and it got so far as to give its
+        vectors since it was started last."""
+        if vcpu.restart and vcpu.segments and vcpu.base >= 0:
+            self._start_again(vcpu)
+            self.reports.append(f"guest {vcpu.name} is started again")
         else:
-            self._end(running)
-            self.reports.append(f"guest {running.name} is stopped")
-        return self._elect(["reset"], trap)
+            self._end(vcpu)
+            self.reports.append(f"guest {vcpu.name} is stopped")
 
     def _call(self, t: int, caller: Vcpu, trap: Trap) -> Directive:
         s, number = caller.state, trap.number
         s["pc"] = s["pr"]
+        if number >= 0x1000 and number % 16 == 14:  # the last halfword of an entry goes on to the next one
+            s["r4"] = (number - 0x1000 >> 4 ^ 128) - 128 & 0xFFFFFFFF
+            number = (number - 0x1000 >> 4) + 1
         if number >= len(ENTRIES):
             s["r0"] = ENOSYS & 0xFFFFFFFF
             inside = number >= 0x1000
@@ -280,9 +313,10 @@ class Model:
 
     def _set_vbr(self, t: int, caller: Vcpu, base: int, _: int) -> int:
         memory, size = caller.memory
-        if base & 3 or base >> 30 != 2 or not memory <= base & 0x1FFFFFFF < memory + size:
+        if base & 3 or base >> 30 != 2 or not memory <= base & 0x1FFFFFFF <= memory + size - VECTORS:
             return EINVAL
         caller.base = base
+        self.writes += self._unmask(caller)
         return 0
 
     def _route(self, t: int, caller: Vcpu, intevt: int, on: int) -> int:
@@ -301,6 +335,7 @@ class Model:
                     self.writes += mask_writes(code, False)
             else:
                 self.owner.pop(code, None)
+                caller.held.pop(code, None)
         self.event(t, 1, intevt, on & 1, caller.index)
         return 0
 
@@ -352,12 +387,8 @@ class Model:
     def _start_again(self, vcpu: Vcpu) -> None:
         """Its image is copied by the loader, which runs in its place, at its priority, interrupts open."""
         self._end(vcpu)
-        before = vcpu.state
         vcpu.prepare()
         vcpu.state.update(pc=self.loader, sr=MD, r4=vcpu.segments, r5=vcpu.entry, r6=vcpu.sr)
-        if vcpu is self.running:  # its state is the CPU's: what is not its own stays
-            names = SHARED + (() if vcpu.fpu else FPU) + (() if vcpu.mmu else MMU)
-            vcpu.state.update({name: before[name] for name in names})
 
     def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
         """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""
@@ -385,6 +416,10 @@ class Model:
                 owner = self.owner.get(intevt)
                 if level <= lowest or mask_writes(intevt, True)[0] in self.writes:  # masked since
                     continue
+                if owner is self.console:
+                    assert self.serial is not None
+                    then = partial(self._serial, partial(self._served_while_idle, [*parts, "serial"]))
+                    return self._ask(self.serial.states(), then)
                 if owner is not None and owner.wants(level) and (elected is None or owner.index < elected.index):
                     return self._enter(owner, intevt, level, [*parts, "wake"])
                 self._hold(intevt, level)
@@ -393,9 +428,10 @@ class Model:
             else:
                 if elected is not None:
                     return self._run(elected, [*parts, "resume"])
-                # All wait. The CPU node has the CPU sleep as one of them, any would do.
-                sleeper = min(self.vcpus, key=lambda v: (v.stopped or v.base < 0, v.imask, -v.index))
-                return self._run(sleeper, [*parts, "sleep"])
+                # All wait. The CPU sleeps as the one that asks for the lowest IMASK, the lowest guest of those; if none
+                # does, as nobody.
+                asking = [v for v in self.vcpus if v.waiting and v.base >= 0 and v.imask == lowest]
+                return self._run(asking[-1], [*parts, "sleep"]) if asking else self._sleep(lowest, [*parts, "sleep"])
 
     def _look(self) -> tuple[Vcpu | None, int, list[str], list[Vcpu]]:
         """The highest ready guest, the lowest IMASK of those that wait above it, the parts taken, and which of those
@@ -420,13 +456,20 @@ class Model:
         vcpu.enter_interrupt(intevt, level)
         return self._run(vcpu, parts, deliver=intevt)
 
+    def _sleep(self, imask: int, parts: list[str]) -> Directive:
+        """No guest's registers are in the CPU, which sleeps under an IMASK that none of them asks for."""
+        self.running = None
+        state = self.cpu | {"sr": self.cpu["sr"] & ~(BL | 0xF0) | MD | imask << 4}
+        d = Directive(charge(*parts), "", sleep=True, charge_path=path_name(parts), state=pack(state))
+        d.writes, d.report = self.writes, "; ".join(self.reports)
+        return d
+
     def _run(self, vcpu: Vcpu, parts: list[str], deliver: int = 0) -> Directive:
         """The CPU goes to a vCPU; what was held for it is unmasked."""
         last, self.running = self.running, vcpu
-        if last is not None and last is not vcpu:
-            self.switches += 1
-            for name in SHARED:
-                vcpu.state[name] = last.state[name]
+        self.switches += last is not None and last is not vcpu
+        for name in SHARED:
+            vcpu.state[name] = self.cpu[name]
         if not vcpu.waiting:
             if vcpu.held:
                 parts.append("unmask")
@@ -435,7 +478,7 @@ class Model:
                 parts.append("units")
             if deliver and parts[0] != "interrupt":
                 parts.append("enter_bare" if vcpu.bare else "enter")
-        parts += self._move_units(last, vcpu)
+        parts += self._move_units(vcpu)
         d = self._stay(vcpu, parts)
         d.deliver = deliver
         return d
@@ -451,34 +494,34 @@ class Model:
         others = [other for other in self.vcpus if other is not vcpu]
         d.vectors = (vcpu.base, charge("exception"), charge("exception"), charge("interrupt"))
         d.forward = sorted(code for code, owner in self.owner.items() if owner is vcpu) if vcpu.base >= 0 else []
-        if all(not other.ready and not other.held for other in others):
+        bare = vcpu.waiting and vcpu.bare
+        d.wake = charge("wake", "enter_bare" if bare else "enter", *(["units"] if vcpu.fpu or vcpu.mmu else []))
+        if not vcpu.held and not bare and all(not other.ready and not other.held for other in others):
             # An idle call of this vCPU changes no other: the CPU node may answer it by itself.
             wait = [other for other in others if other.waiting and other.base >= 0]
             lowest = min((other.imask if other.index < vcpu.index else other.imask - 1 for other in wait), default=15)
             if self.serial is not None:
                 lowest = min(lowest, self.serial.level - 1)
-            d.wake = charge("wake", "enter", *(["units"] if vcpu.fpu or vcpu.mmu else []))
             d.idle = (charge("idle", *["elect"] * len(self.vcpus), "sleep"), lowest)
         return d
 
-    def _move_units(self, last: Vcpu | None, vcpu: Vcpu) -> list[str]:
-        """FPU and MMU registers stay in place until another guest that uses them runs. Returns the paths taken."""
+    def _move_units(self, vcpu: Vcpu) -> list[str]:
+        """FPU and MMU registers stay in the CPU until another guest that uses them runs. Returns the parts taken."""
         parts: list[str] = []
         for names, uses, owner in ((FPU, "fpu", "fpu_owner"), (MMU, "mmu", "mmu_owner")):
             holder: Vcpu | None = getattr(self, owner)
-            if last is not None and holder is not None and not getattr(last, uses):
-                _copy(names, last, holder)
-            if getattr(vcpu, uses):
-                if holder is not vcpu:
-                    parts.append(uses)
-                    setattr(self, owner, vcpu)
-                    if uses == "mmu":
-                        vcpu.state["mmucr"] |= TI
-            elif last is not None:
-                _copy(names, last, vcpu)
+            if holder is vcpu or not getattr(vcpu, uses):
+                _copy(names, self.cpu, vcpu.state)
+                continue
+            if holder is not None:
+                _copy(names, self.cpu, holder.state)
+            parts.append(uses)
+            setattr(self, owner, vcpu)
+            if uses == "mmu":
+                vcpu.state["mmucr"] |= TI
         return parts
 
 
-def _copy(names: tuple[str, ...], source: Vcpu, to: Vcpu) -> None:
+def _copy(names: tuple[str, ...], source: dict[str, int], to: dict[str, int]) -> None:
     for name in names:
-        to.state[name] = source.state[name]
+        to[name] = source[name]

@@ -1,7 +1,6 @@
 """The virtual serial device as a model: guests share one SCIF, which is SPUMONE's. As guests/spumone/serial.c.
 
-On the wire a DLE (0x10) and ``0`` + n say whose the following characters are, in either direction; two DLE are one of
-the data. DLE and ``A`` + n ask the other side to send nothing for guest n, DLE and ``a`` + n to go on.
+The framing on the wire is that of ``cosim.shared_line``.
 """
 
 from __future__ import annotations
@@ -9,13 +8,14 @@ from __future__ import annotations
 from collections import deque
 
 from cosim.sh7780 import INT2MSKCR
+from cosim.shared_line import DLE, GO, SELECT, STOP
 
 BASES = (0xFFE00000, 0xFFE10000)
 SMR, BRR, SCR, TDR, FSR, RDR, FCR, TFDR, RFDR, LSR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x18, 0x1C, 0x20, 0x28
 TIE, RIE, TE, RE = 0x80, 0x40, 0x20, 0x10
 FIFO, BRR_115200 = 16, 8
 INT2PRI2 = 0xFFD40008
-DLE, ROOM, FULL, EMPTY, AT_ONCE, TURN, PER_CALL = 0x10, 256, 192, 64, 4, 64, 32
+ROOM, FULL, EMPTY, AT_ONCE, TURN, PER_CALL = 256, 192, 64, 2, 64, 8
 
 Writes = list[tuple[int, int, int]]
 
@@ -40,7 +40,9 @@ class VirtualSerial:
         self.escape = False
         self.next: int | None = None  # second of a sequence
         self.tie = False
-        self.lost: list[int] = []  # guests that lost a character, until told
+        self.lost: int | None = None  # guest that lost a character first
+        self.told = False
+        self.moved = 0  # characters of the last interrupt, both ways
 
     def start(self, priorities: int) -> Writes:
         """Writes that set the SCIF up; ``priorities``: INT2PRI2 as it is."""
@@ -65,6 +67,7 @@ class VirtualSerial:
     def interrupt(self, flags: int, waiting: int, errors: int, received: bytes) -> Writes:
         """Writes of an interrupt: FSR and LSR as read, characters in the transmit FIFO, what was received."""
         writes: Writes = []
+        self.moved = len(received)
         for byte in received:
             self._receive(byte)
         if self.tie:
@@ -72,6 +75,7 @@ class VirtualSerial:
                 if not self._send(writes):
                     writes.append(self.scr(False))
                     break
+                self.moved += 1
         if any(channel.say for channel in self.channels):
             writes.append(self.scr(True))
         writes.append((self.base + FSR, 2, ~flags & 0xFFFF))
@@ -109,7 +113,7 @@ class VirtualSerial:
         for n, channel in enumerate(self.channels):
             if channel.say:
                 channel.say = False
-                return self._sequence(writes, (0x41 if channel.stopped else 0x61) + n)
+                return self._sequence(writes, (STOP if channel.stopped else GO) + n)
         first = max(self.out_channel, 0) + (self.turn >= TURN)
         order = [(first + k) % self.guests for k in range(self.guests)]
         n = next((n for n in order if self.channels[n].out), -1)
@@ -119,7 +123,7 @@ class VirtualSerial:
             self.turn = 0
         if n != self.out_channel:
             self.out_channel = n
-            return self._sequence(writes, 0x30 + n)
+            return self._sequence(writes, SELECT + n)
         byte = self.channels[n].out.popleft()
         self.turn += 1
         if byte == DLE:
@@ -131,15 +135,15 @@ class VirtualSerial:
         if self.escape:
             self.escape = False
             if byte != DLE:
-                if 0 <= byte - 0x30 < self.guests:
-                    self.in_channel = byte - 0x30
+                if byte - SELECT in range(self.guests):
+                    self.in_channel = byte - SELECT
                 return
         elif byte == DLE:
             self.escape = True
             return
         channel = self.channels[self.in_channel]
         if len(channel.come) == ROOM:
-            self.lost.append(self.in_channel)
+            self.lost = self.in_channel if self.lost is None else self.lost
             return
         channel.come.append(byte)
         if len(channel.come) >= FULL and not channel.stopped:

@@ -87,7 +87,7 @@ class Plain(Monitor):
         super().__init__(topology, record)
         self.consoles = consoles
         self.partial = {port: b"" for port in topology.ports()}
-        self.shown = {port for port, node in topology.ports().items() if node not in topology.stdio()}
+        self.shown = set(topology.ports()) - set(topology.stdio())
         self._status = time.monotonic()
 
     def __exit__(self, *_: object) -> None:

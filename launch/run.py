@@ -92,8 +92,7 @@ def parse_until_line(text: str | None, topology: Topology) -> tuple[str, str] | 
 
 def is_interactive(topology: Topology) -> bool:
     """Whether somebody may type on a port: then the CPU never runs further than a quantum without looking."""
-    hosts = [node["host"] for node in topology.nodes.values() if node["role"] == "scif"]
-    return any(host != "none" and not host.startswith("file:") for host in hosts)
+    return any(host != "none" and not host.startswith("file:") for host in topology.hosts().values())
 
 
 def symbol_address(session: Session, guest: str, symbol: str) -> int:

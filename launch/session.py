@@ -44,6 +44,7 @@ from cosim.messages import (
     Welcome,
 )
 from cosim.placement import component_class
+from cosim.shared_line import Splitter, frame
 from cosim.topology import NODE_KEYS, Topology, TopologyError, ticks
 from guests.build import artefact
 from guests.stages import BuildError
@@ -90,8 +91,9 @@ class Session:
         self.cpu = topology.node_of_role("cpu") or ""
         self.inproc = topology.run.placement == "inproc"
         self.stdout = stdout  # descriptor on which a serial port that is standard output writes
-        self.stdio = topology.stdio()
-        self.ports = {node: port for port, node in topology.ports().items()}
+        self.stdio = {topology.ports()[port] for port in topology.stdio()}  # nodes
+        self.splitters = {node: Splitter(len(topology.consoles(node))) for node in topology.nodes
+                          if topology.nodes[node].get("mux")}  # fmt: skip
         self.supervisor = Supervisor()
         self.context = zmq.Context()
         self.router = configure(self.context.socket(zmq.ROUTER))
@@ -219,11 +221,15 @@ class Session:
 
     def arm(self, port: str, pattern: str) -> None:
         """Watch a port for a regular expression; "" disarms."""
-        self.command("arm", self.port_node(port), pattern=pattern)
+        node = self.port_node(port)
+        self.command("arm", node, pattern=pattern, console=self.topology.consoles(node).index(port))
 
     def type(self, port: str, data: bytes) -> None:
         """Type on a serial port at 115,200 bit/s from the present tick on."""
-        self.ask("type", self.port_node(port), bytes=data, gap=BAUD_GAP)
+        node = self.port_node(port)
+        if node in self.splitters:
+            data = frame(self.topology.consoles(node).index(port), data)
+        self.ask("type", node, bytes=data, gap=BAUD_GAP)
 
     def collect(self, what: str) -> list[Any]:
         """All rows of a long list: syncs or journal."""
@@ -290,7 +296,7 @@ class Session:
                 self.supervisor.beat(child, 0)  # from here on it is to make progress
             self.ready[name] = body
         elif isinstance(body, Output):
-            self.watcher.output(self.ports.get(body.node, body.node), body.data)
+            self._output(body.node, body.data)
         elif isinstance(body, HostInput):
             if self.running:
                 self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
@@ -308,6 +314,14 @@ class Session:
             raise NodeFailure(name, cause, body.code, words)
         else:
             raise NodeFailure(name, f"sent {type(body).__name__}, which it is not to send here")
+
+    def _output(self, node: str, data: bytes) -> None:
+        ports = self.topology.consoles(node) if node in self.topology.nodes else []
+        if node in self.splitters:
+            for console, run in self.splitters[node].split(data):
+                self.watcher.output(ports[console], run)
+        else:
+            self.watcher.output(ports[0] if ports else node, data)
 
     def _check_ready(self, name: str, ready: Ready) -> None:
         """A node of another make may say anything. Raises NodeFailure."""

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the RTOS applications, bare and for SPUMONE, and the bare programs.
 #     build.sh OUTDIR CC      CC: the mended cross compiler (guests/toolchain)
-# Writes OUTDIR/rtos-<app>-{bare,spumone}.elf and OUTDIR/{hello,wild}.elf; the bytes depend on the sources only.
+# Writes OUTDIR/rtos-<app>-{bare,spumone}.elf and OUTDIR/{hello,wild,batch}.elf; the bytes depend on the sources only.
 set -eu
 out=$(cd "$1" && pwd)
 case "$2" in
@@ -56,14 +56,17 @@ for program in hello wild; do
     compile "$work/$program" -- ../bare/start.S ../bare/$program.c
     link $program.elf "$work/$program"
 done
+compile "$work/batch" -- ../bare/batch.c
+(cd "$work/batch" && "$cc" $ldflags -Wl,-n,-Ttext=0x8e800000,-e,_start -o "$out/batch.elf" batch.c.o -lgcc)
 
 # The kernel, once a kind: it knows no ID of an application.
 mkdir "$work/no_ids"
 : >"$work/no_ids/kernel_id.h"
 compile "$work/bare" -Iinclude -Ikernel -I"$work/no_ids" -- kernel/entry.S kernel/*.c
 compile "$work/spumone" -Iinclude -Ikernel -I"$work/no_ids" -DSPUMONE -- kernel/entry.S kernel/*.c
+compile "$work/spumone-shared" -Iinclude -Ikernel -I"$work/no_ids" -DSPUMONE -DSHARED_SERIAL -- kernel/entry.S kernel/*.c
 
-# application NAME SOURCE [DEFINE]: SOURCE is a file of apps, or a folder
+# application NAME SOURCE [DEFINE [KIND]]: SOURCE is a file of apps, or a folder; KIND: of the kernel, for SPUMONE only
 application() {
     cfg="$work/$1"
     mkdir "$cfg"
@@ -73,17 +76,19 @@ application() {
         sources=$(echo "apps/$2"/*.c)
         api="apps/$2/$2.cfg"
     fi
+    [ ! -f "apps/$1.cfg" ] || api="apps/$1.cfg"
     python3 configure.py "$api" "$cfg"
     compile "$cfg" -Iinclude -Ikernel -Iapps -I"apps/$2" -I"$cfg" ${3:-} -- $sources "$cfg/kernel_cfg.c"
-    for kind in bare spumone; do
+    for kind in ${4:-bare spumone}; do
         rm -rf "$cfg/kernel"
         cp -r "$work/$kind" "$cfg/kernel"
-        link "rtos-$1-$kind.elf" "$cfg"
+        link "rtos-$1-${kind%-*}.elf" "$cfg"
     done
 }
 
 application demo demo
 application late demo -DLATE
+application shared demo -DSHARED_SERIAL spumone-shared
 application selftest selftest
 application bench bench
 application storm storm

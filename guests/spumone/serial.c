@@ -29,9 +29,9 @@
 #define ROOM 256   /* characters that wait for a guest, or of one; a power of 2 */
 #define FULL 192   /* so many wait: the other side is to stop; it may send what is under way */
 #define EMPTY 64   /* and go on */
-#define AT_ONCE 4  /* characters moved each way in one interrupt: what holds others up */
+#define AT_ONCE 2  /* characters moved each way in one interrupt: what holds others up */
 #define TURN 64    /* characters of one guest before another's */
-#define PER_CALL 32
+#define PER_CALL 8   /* and in one call */
 
 struct ring {
     unsigned int head, tail; /* count up for ever */
@@ -181,6 +181,8 @@ long serve_write(unsigned long text, unsigned long size)
         r->at[r->head++ % ROOM] = from[count++];
     if (count)
         SCR = TE | RE | RIE | TIE;
+    else if (size)
+        serial_interrupt(); /* a guest that asks again and again may mask all interrupts */
     return count;
 }
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from cosim import NEVER
 from cosim.device import Device
 from cosim.messages import Advance, Answer, Input, Read, Write
+from cosim.shared_line import frame
 from cosim.target import Inproc
 from cpu_node.machine import Machine
 from cpu_node.python_core.memory import Memory
@@ -74,7 +75,7 @@ def check_interval(device: Device, answer: Answer, now: int, until: int) -> None
     assert answer.next > now or answer.next == NEVER
     assert [t for t, _ in plan] == sorted({t for t, _ in plan if now < t < answer.next})
     level = answer.lines
-    end = min(until, answer.next)
+    end = min(until, answer.next - 1)
     for t in instants(answer, now, end):
         while plan and plan[0][0] <= t:
             level = plan.pop(0)[1]
@@ -121,6 +122,7 @@ class Near(Inproc):
 
 
 REPEATED = {  # many accesses of one register, one after the other
+    "say": lambda wait, _, channel, what: [(wait, "write", 0, 0x10), (20, "write", 0, what + channel)],
     "drain": lambda wait, _, index, count: [(wait, "read", index, 0)] + [(30, "read", index, 0)] * count,
     "fill": lambda wait, _, index, count: [(wait, "write", index, 0x2E)] + [(20, "write", index, 0x2E)] * count,
 }
@@ -170,8 +172,10 @@ def run(device: Device, steps: list[Step], names: list[str]) -> None:
             core.bus_write(row.address, row.size, value)
             assert target.levels == lines, f"lines after {row.name} was written at {now}"
         else:  # characters that arrive from now on, `index` of them, a few ticks apart
-            entries, tick = [], max(now, twin.arrivals[-1][0] if twin.arrivals else 0)
-            for k in range(index % 20):
+            entries, tick = [], max(now, twin.last_input)
+            if kind == "typed":
+                entries = [(tick + 34_560 * k, byte) for k, byte in enumerate(frame(value, bytes(range(12, 12 + index))))]
+            for k in range(index % 20 if kind == "input" else 0):
                 tick += value % 60_000
                 entries.append((tick, 65 + k | (0x100, 0x200, 0x400, 0)[value % 4] * (k == value % 5)))
             lines = twin.handle(now, Input(entries)).lines
@@ -307,3 +311,20 @@ FULLER += [(10, "write", FSR, 0xDF), (10, "read", FSR, 0)]
 @given(st.sampled_from([0x20, 0x30, 0xA0, 0xB0]), TRIGGERS, CONSOLE)
 def test_scif_keeps_its_promises_while_a_console_writes(scr, fcr, steps):
     play(Scif("scif0", {}), prepared(scr, fcr) + steps, SCIF_NAMES)
+
+
+# On a port that guests share: what is typed waits for its channel, which is stopped and goes on by what is sent.
+SHARED = st.one_of(
+    st.tuples(st.sampled_from([0, 90, CHARACTER, 50_000]), st.just("say"), st.integers(0, 1), st.sampled_from(b"0AAaa")),
+    st.tuples(PAUSE, st.just("typed"), st.integers(1, 9), st.integers(0, 1)),
+    st.tuples(PAUSE, st.just("drain"), st.just(FRDR), st.integers(1, 15)),
+    STATUS,
+    st.tuples(st.integers(0, 90), st.just("write"), st.just(FSR), st.sampled_from([0xDF, 0x9F, 0x9C])),
+    TRAFFIC,
+)
+
+
+@QUICK
+@given(st.sampled_from([0x30, 0x70, 0xF0]), TRIGGERS, st.lists(SHARED, min_size=15, max_size=50))
+def test_scif_keeps_its_promises_while_guests_share_it(scr, fcr, steps):
+    play(Scif("scif0", {"mux": ["a", "b"]}), prepared(scr, fcr) + steps, SCIF_NAMES)

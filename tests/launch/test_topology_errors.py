@@ -45,7 +45,7 @@ REPLACED = [
     ('role = "tmu"', 'role = "tmu"\ncomponent = "json:Thing"',
      "[nodes.tmu] component = 'json:Thing': AttributeError: module 'json' has no attribute 'Thing'"),
     ('role = "tmu"', 'role = "scif"\nchannel = 1\nport = "rtos"',
-     "{path}: two serial nodes have the port name 'rtos'; give each its own"),
+     "{path}: two serial ports have the name 'rtos'; give each its own"),
     ("image =", "imgae =", f"[guests.rtos]: unknown key 'imgae' (did you mean image?); keys are {GUEST_KEYS}"),
     ('image = "guest:rtos/hello.elf"\n', "", "[guests.rtos]: Object missing required field `image`"),
     ("memory = [0x0e000000, 0x01000000]", 'memory = "all"',

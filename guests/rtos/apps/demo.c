@@ -15,6 +15,20 @@ void demo_init(VP_INT exinf)
     console_receive();
 }
 
+#ifdef SHARED_SERIAL
+
+/* Cyclic handler, 5 ms: a character at a time, as from RXI. What comes faster waits in SPUMONE and at its sender. */
+void console_job(VP_INT exinf)
+{
+    (void)exinf;
+    if (console_read((char *)&rx_last, 1)) {
+        rx_count++;
+        iwup_tsk(TSK_ECHO);
+    }
+}
+
+#else
+
 /* RXI: one character is in the FIFO or more (RTRG = 1); RDF rises again while any is left. */
 void serial_rx_handler(void)
 {
@@ -23,6 +37,8 @@ void serial_rx_handler(void)
     rx_count++;
     iwup_tsk(TSK_ECHO);
 }
+
+#endif
 
 #ifdef LATE
 /* Every 50th job takes some 11 ms (4,400,000 instructions) and so misses the start of the next. */

@@ -6,6 +6,7 @@
 
 void demo_init(VP_INT exinf);
 void serial_rx_handler(void);
+void console_job(VP_INT exinf);
 void periodic_job(VP_INT exinf);
 void status_task(VP_INT exinf);
 void collect_task(VP_INT exinf);

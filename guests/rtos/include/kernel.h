@@ -112,6 +112,7 @@ ER get_ipm(IPM *p_ipm);    /* task; an extension */
 /* Console on SCIF0, an extension: serial.c */
 void console_write(const char *text, SIZE size); /* waits by dly_tsk while the FIFO is full; task context */
 void console_receive(void);                      /* lets SCIF0 raise RXI, for an initialisation routine */
+SIZE console_read(char *text, SIZE size);        /* how many have come; of a shared serial device only */
 void print(const char *format, ...);             /* one line at most 96 characters; %d %u %x %s */
 
 #endif

@@ -1,10 +1,54 @@
 /* SCIF0 as the console, 115200 8N1, and the kernel's last words. A task that meets a full transmit FIFO
- * sleeps for a tick (16 characters take 1.4 ms), so output costs no interrupt and no polling. */
+ * sleeps for a tick (16 characters take 1.4 ms), so output costs no interrupt and no polling. With SHARED_SERIAL the
+ * console is the serial device of SPUMONE that guests share: no register, no interrupt, the same sleep. */
 #include <stdarg.h>
 
 #include "impl.h"
+#ifdef SHARED_SERIAL
+#include "spumone.h"
+#endif
 
 #define LINE 96
+
+#ifdef SHARED_SERIAL
+
+void console_init(void)
+{
+}
+
+void console_receive(void)
+{
+}
+
+SIZE console_read(char *text, SIZE size)
+{
+    long count = spm_read(text, size);
+    return count > 0 ? count : 0;
+}
+
+/* What is taken now; where there is no such device, all. */
+static SIZE put(const char *text, SIZE size)
+{
+    long taken = spm_write(text, size);
+    return taken < 0 ? size : (SIZE)taken;
+}
+
+void console_write(const char *text, SIZE size)
+{
+    for (SIZE taken; size; text += taken, size -= taken) {
+        taken = put(text, size);
+        if (!taken)
+            dly_tsk(1);
+    }
+}
+
+static void put_polled(const char *text, SIZE size)
+{
+    for (SIZE taken; size; text += taken, size -= taken)
+        taken = put(text, size);
+}
+
+#else
 
 /* Errors and breaks on the line: flags clear by reading 1, then writing 0. */
 static void serial_error_handler(void)
@@ -41,6 +85,17 @@ void console_write(const char *text, SIZE size)
             SCIF0_TDR = *text++;
     }
 }
+
+static void put_polled(const char *text, SIZE size)
+{
+    for (; size; size--) {
+        while (SCIF0_TFDR >= SCIF_FIFO)
+            ;
+        SCIF0_TDR = *text++;
+    }
+}
+
+#endif
 
 static SIZE put_number(char *to, UW number, UINT base, SIZE room)
 {
@@ -98,15 +153,6 @@ void print(const char *format, ...)
     SIZE size = format_line(line, format, arguments);
     va_end(arguments);
     console_write(line, size);
-}
-
-static void put_polled(const char *text, SIZE size)
-{
-    for (; size; size--) {
-        while (SCIF0_TFDR >= SCIF_FIFO)
-            ;
-        SCIF0_TDR = *text++;
-    }
 }
 
 void panic(const char *format, ...)
