@@ -9,7 +9,8 @@ from assembler import assemble
 from bench_core import BASE, BL, CODE, MD, RB, SIZE, VBR
 
 from cosim import NEVER
-from cosim.messages import Answer, Body, Final, Finish
+from cosim.messages import Answer, Body, Final, Finish, Write
+from cosim.state import STATE_NAMES, pack
 from cosim.target import Inproc
 from cpu_node import make_core
 from cpu_node.attribution import Attributed, Part
@@ -18,39 +19,46 @@ from cpu_node.machine import Machine
 LEVEL, HANDLER = 6, VBR + 0x604
 NOPS = 40  # instructions that keep the interrupt out, and the one that lets it in again
 UNMASK = CODE + 2 + 2 * NOPS
+DEVICE, AFTER = 0xFFD40000, 3
 SYMBOLS = [(CODE, "masked"), (UNMASK, "unmask"), (UNMASK + 2, "open"), (VBR + 0x600, "vector")]
 
 
 class Line:
-    """An interrupt controller with one line, which rises at a tick."""
+    """An interrupt controller with a line that rises at a tick, and one above it that rises a while after a write."""
 
-    name, line_names, regions = "intc", ("tmu0",), ((0xFFD40000, 0xFFD40FFF),)
+    name, line_names, regions = "intc", ("tmu0", "tmu1"), ((DEVICE, DEVICE + 0xFFF),)
 
     def __init__(self, rise: int) -> None:
-        self.rise = rise
+        self.rises = [rise, NEVER]
 
     def handle(self, t: int, body: Body) -> Body:
         if isinstance(body, Finish):
             return Final(b"", {})
-        up = t >= self.rise
-        return Answer(value=0, lines=int(up), next=NEVER if up else self.rise, sources=[("tmu0", 0x580, LEVEL, 0)])
+        if isinstance(body, Write):
+            self.rises[1] = t + AFTER
+        lines = sum(1 << k for k, rise in enumerate(self.rises) if t >= rise)
+        due = min((rise for rise in self.rises if t < rise), default=NEVER)
+        return Answer(value=0, lines=lines, next=due, sources=[("tmu0", 0x580, LEVEL, 0), ("tmu1", 0x5A0, 8, 1)])
 
 
 def sample(kind: str, mask: int, rise: int, timing: str = "fast", observer: str = "attributed", helpers: Any = (),
-           **state: int) -> Machine:  # fmt: skip
+           writes: int = 0, **state: int) -> Machine:  # fmt: skip
     """A machine that has served the line once; the guest runs under SR ``mask`` and then opens it."""
     core: Any = make_core(kind, (BASE, SIZE))
     machine = Machine(core, [Inproc(Line(rise), "intc")], look=lambda: None)
     machine.vcpu = "guest"
     core.timing = timing
-    code = "ldc r1,sr; " + "nop; " * NOPS + "ldc r2,sr; bra .+0; nop"
+    code = "ldc r1,sr; " + "nop; " * (NOPS // 2) + "mov.l r3,@r3; " * writes + "nop; " * (NOPS // 2 - writes)
+    code += "ldc r2,sr; bra .+0; nop"
     vector = "nop; nop; bra .+0; nop"
     loads = [(CODE & 0x1FFFFFFF, assemble(code)), (VBR + 0x600 & 0x1FFFFFFF, assemble(vector))]
     machine.start(loads, CODE)
-    core.set_state({"sr": MD | RB, "vbr": VBR, "r1_bank": 0, "r1": MD | RB | mask, "r2": MD | RB, **state})
+    core.set_state(
+        {"sr": MD | RB, "vbr": VBR, "r1_bank": 0, "r1": MD | RB | mask, "r2": MD | RB, "r3": DEVICE, **state}
+    )
     more = {"symbols": SYMBOLS, "helpers": list(helpers)} if observer == "attributed" else {}
     machine.observe(observer, line="tmu0", pc=HANDLER, symbol="handler", **more)
-    machine.go(100_000)
+    machine.go(1_000)
     assert len(machine.latency[0].samples) == 1
     return machine
 
@@ -97,6 +105,14 @@ def test_with_caches_the_parts_add_up_and_stalls_are_named(kind: str) -> None:
     assert any(name == "masked" and ticks >= 50 for part in row["parts"] for _, name, ticks in part["stalls"])
 
 
+@pytest.mark.parametrize("observer", ["latency", "attributed"])
+def test_a_device_is_heard_when_it_has_asked_for_it(kind: str, observer: str) -> None:
+    """In the middle of the masked stretch a write has a higher line rise AFTER ticks later, which gets through."""
+    write = 1 + NOPS // 2
+    machine = sample(kind, LEVEL << 4, 11, "fast", observer, writes=1)
+    assert machine.latency[0].samples == [write + AFTER - 11 + 2]
+
+
 @pytest.mark.parametrize("timing", ["fast", "sh4a"])
 def test_it_changes_nothing(kind: str, timing: str) -> None:
     plain, followed = (sample(kind, BL, 11, timing, observer) for observer in ("latency", "attributed"))
@@ -124,6 +140,33 @@ def test_a_rise_while_something_else_is_accepted_or_charged() -> None:
         Part("wait", "SPUMONE", "hold"): 21,
         Part("path", "SPUMONE", "wake"): 11,
     }
+
+
+def test_what_keeps_it_out_is_read_from_the_registers_and_the_controller() -> None:
+    observed = Attributed("RXI0", HANDLER, "handler", SYMBOLS, [])
+    observed.line_rose("RXI0", 0)
+    for tick, sr, who, level in [(1, MD, "linux", 0), (2, MD | 0x60, "linux", 6), (3, MD | BL, "linux", 6)]:
+        observed.unit(tick, state(sr), who, level)
+    observed.accept(3, 4, "RXI0")
+    observed.unit(6, state(MD | BL), "SPUMONE", 6)
+    observed.path_ended("switch", False)
+    observed.unit(9, state(MD | BL | 0xF0), "rtos", 6)
+    observed.unit(13, state(MD | 0x70), "rtos", 6)  # nested in it: another handler, above
+    observed.unit(18, state(MD | 0x60), "rtos", 6)
+    observed.reached(HANDLER, 18)
+    assert [(part, row[1]) for part, row in observed.parts.items()] == [
+        (Part("wait", "linux", "masked at its source"), 1),
+        (Part("wait", "linux", "SR.IMASK"), 1),
+        (Part("wait", "linux", "SR.BL"), 1),
+        (Part("accept", "CPU"), 1),
+        (Part("path", "SPUMONE", "switch"), 2),
+        (Part("entry", "rtos"), 8),
+        (Part("wait", "rtos", "SR.IMASK"), 4),
+    ]
+
+
+def state(sr: int) -> bytes:
+    return pack({**dict.fromkeys(STATE_NAMES, 0), "sr": sr, "pc": CODE})
 
 
 def test_ticks_that_nobody_explained_are_an_error() -> None:

@@ -153,6 +153,8 @@ def test_symbols_are_those_of_code():
     assert {"__free_one_page", "restore_all", "arch_local_irq_restore"} <= names
     assert not {"jiffies", "init_task"} & names
     assert len(rows) == len(dict(rows))
+    names = {name for _, name in latency.code_symbols(artefact("spumone", "spumone.elf"))}
+    assert {"spm_switch", "spm_hold"} <= names and not {"current", "mmu_holder", "number"} & names
 
 
 @pytest.mark.parametrize(
