@@ -119,7 +119,7 @@ class Model:
         self.reported: set[int] = set()
         self.masked: dict[int, int] = {}  # INTEVT -> level, of sources that fired and belong to nobody
         self.writes: list[tuple[int, int, int]] = []  # of the answer being made
-        self.report = ""
+        self.reports: list[str] = []  # likewise
         self.then: Callable[[Trap], Directive]  # goes on when the CPU node has written and read
 
     # The CPU node's traps -------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class Model:
             return self.then(trap)
         running = self.running
         assert running is not None
-        self.report = ""
+        self.reports = []
         running.state = unpack(trap.state)
         running.waiting = trap.sleeping  # the CPU node answers idle calls, and wakes from them, by lease
         if trap.cause == "interrupt":
@@ -165,7 +165,10 @@ class Model:
             return self._enter(owner, intevt, level, ["wake" if running.waiting else "switch"])
         if owner is running and owner.base >= 0 and not running.waiting:
             # The CPU node does this by itself while it holds the forward list.
-            return self._enter(owner, intevt, level, ["interrupt"])
+            owner.enter_interrupt(intevt, level)
+            d = self._stay(owner, ["interrupt"])
+            d.deliver = intevt
+            return d
         self._hold(intevt, level)
         if running.waiting:
             return self._elect(["wake_hold"], trap)
@@ -184,7 +187,7 @@ class Model:
         assert self.serial is not None
         self.writes += self.serial.interrupt(flags, waiting, errors, b"".join(trap.read))
         if self.serial.lost:
-            self.report = f"guest {self.vcpus[self.serial.lost[0]].name} lost a character of the serial device"
+            self.reports.append(f"guest {self.vcpus[self.serial.lost[0]].name} lost a character of the serial device")
             self.serial.lost.clear()
         return then(trap)
 
@@ -233,18 +236,19 @@ class Model:
         self.writes += mask_writes(intevt, True)
         if problem and intevt not in self.reported:
             self.reported.add(intevt)
-            self.report = f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked"
+            self.reports.append(f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked")
 
     def _reset(self, running: Vcpu, trap: Trap) -> Directive:
         holder = self.mmu_owner
         if holder not in (None, running):  # MMUCR is 0 now
             self._start_again(holder)
+            self.reports.append(f"guest {holder.name} is started again")
         if running.restart and running.segments:
             self._start_again(running)
-            self.report = f"guest {running.name} is started again"
+            self.reports.append(f"guest {running.name} is started again")
         else:
             self._end(running)
-            self.report = f"guest {running.name} is stopped"
+            self.reports.append(f"guest {running.name} is stopped")
         return self._elect(["reset"], trap)
 
     def _call(self, t: int, caller: Vcpu, trap: Trap) -> Directive:
@@ -254,7 +258,7 @@ class Model:
             s["r0"] = ENOSYS & 0xFFFFFFFF
             inside = number >= 0x1000
             place = f"0x{PAGE + number - 0x1000:08x}, inside an entry" if inside else f"entry {number}"
-            self.report = (
+            self.reports.append(
                 f"guest {caller.name} called {place} of SPUMONE's page, return 0x{s['pr']:08x}: no such function"
             )
             return self._stay(caller, ["inside" if inside else "refused"])
@@ -321,7 +325,7 @@ class Model:
         if not vcpu.segments or not self.loader:
             return ENOENT
         self._start_again(vcpu)
-        self.report = f"guest {vcpu.name} is started again by guest {caller.name}"
+        self.reports.append(f"guest {vcpu.name} is started again by guest {caller.name}")
         self.event(t, 2, vcpu.index)
         return 0
 
@@ -330,7 +334,7 @@ class Model:
         if error:
             return error
         self._end(self.vcpus[index])
-        self.report = f"guest {self.vcpus[index].name} is stopped by guest {caller.name}"
+        self.reports.append(f"guest {self.vcpus[index].name} is stopped by guest {caller.name}")
         self.event(t, 3, index)
         return 0
 
@@ -356,8 +360,12 @@ class Model:
     def _start_again(self, vcpu: Vcpu) -> None:
         """Its image is copied by the loader, which runs in its place, at its priority, interrupts open."""
         self._end(vcpu)
+        before = vcpu.state
         vcpu.prepare()
         vcpu.state.update(pc=self.loader, sr=MD, r4=vcpu.segments, r5=vcpu.entry, r6=vcpu.sr)
+        if vcpu is self.running:  # its state is the CPU's: what is not its own stays
+            names = SHARED + (() if vcpu.fpu else FPU) + (() if vcpu.mmu else MMU)
+            vcpu.state.update({name: before[name] for name in names})
 
     def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
         """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""
@@ -443,7 +451,7 @@ class Model:
     def _stay(self, vcpu: Vcpu, parts: list[str]) -> Directive:
         """The same vCPU goes on; nothing held is unmasked."""
         d = Directive(charge(*parts), vcpu.name, sleep=vcpu.waiting, charge_path=path_name(parts))
-        d.writes, d.report, d.state = self.writes, self.report, pack(vcpu.state)
+        d.writes, d.report, d.state = self.writes, "; ".join(self.reports), pack(vcpu.state)
         key = (vcpu.index, tuple(owner.index for owner in self.owner.values()), tuple(self.owner))
         if key != self.leased_for:
             self.leased_for = key

@@ -118,7 +118,11 @@ class Spumone(Device):
 
     def state(self) -> dict[str, Any]:
         model = self.model
-        rows = [[v.name, v.base, v.waiting, v.stopped, sorted(v.held.items())] for v in model.vcpus]
+        # That the running one waits may be a leased answer, which the CPU node knows, and has in its own digest.
+        rows = [
+            [v.name, v.base, v.waiting and v is not model.running, v.stopped, sorted(v.held.items())]
+            for v in model.vcpus
+        ]
         owners = sorted((code, vcpu.name) for code, vcpu in model.owner.items())
         masked, running = sorted(model.masked.items()), model.running.name if model.running else ""
         return {"vcpus": rows, "owners": owners, "masked": masked, "running": running}

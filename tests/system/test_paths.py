@@ -18,8 +18,9 @@ from hypervisor_node.paths import PARTS, SHARED, charge, path_name
 
 SOURCE = HERE / "spumone"
 VCPU_H = (SOURCE / "vcpu.h").read_text()
-LIMIT = 8 * 1024  # bytes of code and constants
-BOUNDED = {"interrupt": 20, "switch": 100, "wake": 60, "hold": 125, "exception": 5}  # what a latency is made of
+LIMIT = 10 * 1024  # bytes of code and constants, of which the serial device has 2 KB
+# What a latency is made of.
+BOUNDED = {"interrupt": 20, "switch": 70, "wake": 25, "enter": 40, "enter_bare": 25, "hold": 130, "exception": 5}
 
 
 @cache
@@ -33,7 +34,7 @@ def defines() -> dict[str, int]:
 
 @pytest.mark.parametrize("kind", ["native", "python"])
 def test_the_model_charges_what_the_firmware_executes(kind, monkeypatch):
-    monkeypatch.setattr(bench.Board.__init__, "__defaults__", ((0, 0, 0), kind))
+    monkeypatch.setattr(bench.Board.__init__, "__defaults__", ((0, 0, 0), kind, 0))
     assert bench.parts() == {name: part.instructions for name, part in PARTS.items()}
 
 
@@ -55,7 +56,7 @@ def test_a_vcpu_is_laid_out_as_the_monitor_reads_it():
     assert len(watched.KEPT) * 4 == sizes["KEPT_PREEMPTED"]
     assert sizes["KEPT_PREEMPTED"] <= sizes["VCPU_BELOW"]
     assert sizes["VCPU_BELOW"] + sizes["V_MMU_END"] <= sizes["VCPU_SIZE"]
-    names = {f"r{n}": f"r{n}_bank" for n in range(4)}
+    names = {f"r{n}": f"r{n}_bank" for n in range(4)} | {name: f"bare_{name}" for name in ("r15", "sr", "pc")}
     hot = {name.lower()[2:]: at for name, at in sizes.items() if name.startswith("V_") and at < sizes["V_UNITS"]}
     assert {names.get(name, name): at for name, at in hot.items()} == {
         name: 4 * k for k, name in enumerate(watched.HOT)
@@ -75,9 +76,9 @@ def test_entries_and_flags_have_one_number():
     assert {name.lower(): int(at, 16) for name, at in page.items()} == {
         name: 0x8FFFF000 + 16 * n for n, name in enumerate(ENTRIES)
     }
-    taken = [layout.FPU, layout.MMU, layout.RESTART, defines()["GUEST_HELD"]]
-    assert sum(taken) == taken[0] | taken[1] | taken[2] | taken[3]
-    told = re.search(r"enum told \{ TOLD_REFUSED = 1,([^}]*)\}", (SOURCE / "spumone.c").read_text())
+    taken = [layout.FPU, layout.MMU, layout.RESTART, *(defines()[name] for name in ("GUEST_HELD", "GUEST_BARE"))]
+    assert len({*taken}) == len(taken) and all(flag & flag - 1 == 0 for flag in taken)
+    told = re.search(r"enum told \{ TOLD_REFUSED = 1,([^}]*)\}", (SOURCE / "calls.h").read_text())
     assert told is not None
     names = ["REFUSED", *(name.strip().removeprefix("TOLD_") for name in told[1].split(","))]
     assert [getattr(firmware, name) for name in names] == list(range(1, len(names) + 1))
@@ -101,5 +102,4 @@ def test_no_path_of_an_interrupt_grows_unseen(part):
 def test_labels_that_the_monitor_watches_are_there():
     image = load_elf(Path(artefact("spumone", "spumone.elf")))
     names = [name for _, name in firmware.labels(image)]
-    assert len(set(names)) == len(names)
     assert set(watched.STARTS) | set(watched.ENDS) | {"entry", "reset", "current", "report", "tell"} == set(names)

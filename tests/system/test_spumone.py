@@ -187,14 +187,14 @@ class TestStart:
         d = spumone.spumone.handle(9, Trap("report", 0, 0, b"", words=[firmware.REFUSED, 1, 9, 0x89000104]))
         assert d.report == "guest b called entry 9 of SPUMONE's page, return 0x89000104: no such function"
 
-    @pytest.mark.parametrize("what", range(1, 9))
+    @pytest.mark.parametrize("what", range(1, firmware.LOST + 1))
     def test_what_the_firmware_tells_is_put_into_words(self, what):
         text = firmware.said(["a", "b"], [what, 1, 0x580, 0x89000104])
         assert text.startswith(("guest b ", "interrupt TUNI0 (INTEVT 0x580) "))
         assert firmware.said(["a", "b"], [what, firmware.layout.NOBODY, 0x9999, 0]).isprintable()
 
     def test_what_no_firmware_tells(self):
-        assert firmware.said(["a"], [9, 0, 1, 2]) == "SPUMONE tells [9, 0, 1, 2], which this release does not know"
+        assert firmware.said(["a"], [99, 0, 1, 2]) == "SPUMONE tells [99, 0, 1, 2], which this release does not know"
 
 
 class TestCalls:
@@ -233,7 +233,7 @@ class TestCalls:
 
     @pytest.mark.parametrize(
         ("number", "place", "path"),
-        [(6, "entry 6", "refused"), (255, "entry 255", "refused"), (0x1004, "0x8ffff004, inside an entry", "inside")],
+        [(99, "entry 99", "refused"), (255, "entry 255", "refused"), (0x1004, "0x8ffff004, inside an entry", "inside")],
     )
     def test_no_such_function(self, drive, number, place, path):
         spumone = drive()
@@ -306,7 +306,8 @@ class TestInterrupts:
         spumone.interrupt("RXI1", 3)
         spumone.state.update(sr=SLEEPY, pc=0x89001234, r15=0x89F00000, r0=5, r0_bank=6)
         d = spumone.interrupt("TUNI0", 12)
-        assert (d.vcpu, d.deliver, d.charge, d.charge_path) == ("a", INTEVT["TUNI0"], charge("switch"), "switch")
+        assert (d.vcpu, d.deliver, d.charge_path) == ("a", INTEVT["TUNI0"], "switch")
+        assert d.charge == charge("switch", "enter")
         assert spumone.state["pc"] == 0x88000600 and spumone.state["intevt"] == INTEVT["TUNI0"]
         # a goes back to waiting, and b goes on as it was.
         d = spumone.call("idle")
@@ -334,8 +335,8 @@ class TestInterrupts:
         assert (spumone.state["r0"], spumone.state["r0_bank"]) == (1, 3)
 
     def test_of_the_running_guest_goes_on_to_it(self, drive):
-        """The CPU node asks for it without leases only."""
-        spumone = drive().up()
+        """The CPU node asks for it without leases only; as with them it costs nothing more, whatever units it uses."""
+        spumone = drive(fpu=("b",), mmu=("b",)).up()
         spumone.interrupt("RXI1", 3)
         spumone.state.update(sr=SLEEPY, pc=0x89001234)
         d = spumone.interrupt("TXI1", 3)
@@ -352,7 +353,7 @@ class TestInterrupts:
         d = spumone.call("idle")
         assert spumone.writes == [(INT2MSKCR, 4, 1 << 4)]
         assert (d.vcpu, d.deliver, d.charge_path) == ("b", INTEVT["RXI1"], "idle+wake")
-        assert d.charge == charge("idle", "unmask", "elect", "elect", "elect", "wake")
+        assert d.charge == charge("idle", "unmask", "elect", "elect", "elect", "wake", "enter")
         assert not spumone.vcpu("b").held
 
     def test_what_has_fallen_meanwhile_is_not_taken(self, drive):
@@ -433,11 +434,20 @@ class TestInterrupts:
         d = spumone.call("idle")
         assert (d.vcpu, d.deliver, spumone.writes) == ("a", INTEVT["TUNI0"], [(INT2MSKCR, 4, 1)])
 
+    def test_what_is_to_be_said_of_two_is_said_of_both(self, drive):
+        spumone = drive().up()
+        spumone.interrupt("TUNI0", 9)
+        spumone.state["sr"] = SLEEPY
+        d = spumone.call("idle", TUNI3=9, IRQ0=8)
+        assert d.report == "; ".join(
+            f"interrupt {line} (INTEVT 0x{INTEVT[line]:03x}) belongs to no guest: masked" for line in ("TUNI3", "IRQ0")
+        )
+
     def test_that_wakes_a_low_guest_while_all_sleep(self, drive):
         spumone = drive().up()
         assert spumone.d.sleep
         d = spumone.interrupt("IRQ3", 2)
-        assert (d.vcpu, d.sleep, d.charge, d.charge_path) == ("c", False, charge("wake"), "wake")
+        assert (d.vcpu, d.sleep, d.charge, d.charge_path) == ("c", False, charge("wake", "enter"), "wake")
 
 
 class TestIdle:
@@ -459,7 +469,7 @@ class TestIdle:
         spumone.interrupt("TUNI0", 9)
         d = spumone.call("idle", IRQ3=7, RXI1=3)
         assert (d.vcpu, d.deliver, d.charge_path) == ("c", INTEVT["IRQ3"], "idle+wake")
-        assert d.charge == charge("idle", "elect", "elect", "elect", "wake")
+        assert d.charge == charge("idle", "elect", "elect", "elect", "wake", "enter")
 
     def test_with_the_same_level_too(self, drive):
         spumone = drive().up(MD | 3 << 4, SLEEPY, SLEEPY)
@@ -510,6 +520,16 @@ class TestIdle:
         spumone.interrupt("TUNI0", 9)
         d = spumone.call("idle", TUNI0=10)
         assert (d.vcpu, d.deliver) == ("a", INTEVT["TUNI0"])
+
+    def test_a_wait_call_is_left_sooner(self, drive):
+        spumone = drive()
+        spumone.call("set_vbr", BASE["a"])
+        spumone.state["sr"] = SLEEPY
+        assert spumone.call("wait").charge == charge("wait", "elect", "resume")
+        assert spumone.interrupt("TUNI0", 9).charge == charge("switch", "enter_bare")
+        spumone.state["sr"] = SLEEPY
+        spumone.call("idle")
+        assert spumone.interrupt("TUNI0", 9).charge == charge("switch", "enter")
 
     def test_returns_where_it_was_called(self, drive):
         spumone = drive().up()
@@ -617,6 +637,17 @@ class TestEnds:
         spumone.call("stop", 1)
         assert model.fpu_owner is None and model.mmu_owner is None
 
+    def test_what_is_not_its_own_stays_when_a_guest_is_started_again(self, drive):
+        """b uses neither unit: c's registers are in the CPU, and cache control is nobody's."""
+        spumone = drive(firmware=True, fpu=("c",), mmu=("c",)).up()
+        spumone.interrupt("RXI1", 3)
+        theirs = {"fr3": 0x3F800000, "xf5": 7, "fpscr": 0x00040001, "pteh": 0x1234, "ccr": 0x105}
+        spumone.state.update(theirs, sr=SLEEPY)
+        spumone.call("restart", 1)
+        assert {name: spumone.state[name] for name in theirs} == theirs
+        spumone.call("idle", IRQ3=2)
+        assert spumone.d.vcpu == "c" and {name: spumone.state[name] for name in theirs} == theirs
+
     @pytest.mark.parametrize("again", [True, False])
     def test_a_guest_that_resets_the_cpu(self, drive, again):
         """It is started again or stopped, by its flag; the others go on."""
@@ -640,6 +671,7 @@ class TestEnds:
         spumone.interrupt("RXI1", 3)
         spumone.interrupt("TUNI0", 9)  # a runs; b's registers stay
         d = spumone.trap("reset", 0)
+        assert d.report == "guest b is started again; guest a is stopped"
         assert (d.vcpu, spumone.state["pc"]) == ("b", spumone.spumone.model.loader)
 
 
@@ -681,12 +713,12 @@ class TestSwitch:
         spumone.interrupt("RXI1", 3)  # b takes it over from c
         spumone.state[register] = 0x3F800000
         spumone.state["sr"] = SLEEPY
-        assert spumone.interrupt("TUNI0", 9).charge == charge("switch")
+        assert spumone.interrupt("TUNI0", 9).charge == charge("switch", "enter")
         assert spumone.state[register] == 0x3F800000
         assert spumone.call("idle").charge == charge("idle", "elect", "resume", "units")
         assert spumone.state[register] == 0x3F800000
         d = spumone.call("idle", IRQ3=2)
-        assert (d.vcpu, d.charge) == ("c", charge("idle", *["elect"] * 3, "wake", "units", unit))
+        assert (d.vcpu, d.charge) == ("c", charge("idle", *["elect"] * 3, "wake", "units", "enter", unit))
         assert spumone.state[register] == 0
         spumone.state["sr"] = SLEEPY
         d = spumone.call("idle", RXI1=2)
