@@ -103,16 +103,12 @@ class Topology(msgspec.Struct):
         return list(node.get("mux") or [node["port"] or name]) if node["role"] == "scif" else []
 
     def hosts(self) -> dict[str, str]:
-        """Serial port name to where its bytes go and come from. Raises TopologyError."""
+        """Serial port name to where its bytes go and come from."""
         hosts: dict[str, str] = {}
         for name, node in self.nodes.items():
-            if node["role"] == "scif" and not node.get("mux"):
-                hosts[node["port"] or name] = node["host"]
-            elif node["role"] == "scif":
-                try:
-                    hosts |= host_specs(node["host"], node["mux"])
-                except ValueError as error:
-                    raise TopologyError(f"[nodes.{name}] {error}") from None
+            if node["role"] == "scif":
+                shared = node.get("mux")
+                hosts |= host_specs(node["host"], shared) if shared else {node["port"] or name: node["host"]}
         return hosts
 
     def stdio(self) -> list[str]:
@@ -221,8 +217,6 @@ def _check_nodes(topology: Topology) -> None:
     for port in ports:
         if ports.count(port) > 1:
             raise TopologyError(f"{topology.path}: two serial ports have the name {port!r}; give each its own")
-    if len(topology.stdio()) > 1:
-        raise TopologyError(f"{topology.path}: {' and '.join(topology.stdio())} are both stdio; only one port can be")
     shared = sorted(set(topology.nodes) & set(topology.guests))
     if shared:
         raise TopologyError(f"{topology.path}: {shared[0]!r} names a node and a guest; rename one")
@@ -243,6 +237,12 @@ def _check_shared(topology: Topology, name: str, node: dict[str, Any]) -> None:
         )
     if len(names) != len(topology.guests):
         raise TopologyError(f"{where}: {len(names)} names for {len(topology.guests)} guests; expected one for each")
+    try:
+        hosts = list(host_specs(node["host"], names).values())
+    except ValueError as error:
+        raise TopologyError(f"[nodes.{name}] {error}") from None
+    if hosts.count("stdio") > 1:
+        raise TopologyError(f"[nodes.{name}] host = {node['host']!r}: stdio is one console's; expected it once")
 
 
 def _check_guests(topology: Topology) -> None:

@@ -9,7 +9,8 @@ several statements counts once for each, in C and, between \\n or semicolons, in
 
 What does not count: configuration, that is Kconfig (``guests/linux/*.fragment``), the kernel's command line and the
 keys of a topology (memory, ``entry``, ``sr``); load addresses and priorities are configuration in the paper's Table 3
-too. Nothing is changed behind the patches: no file is replaced, and no option of the compiler redefines a name.
+too. A driver of its own beside the port (``DRIVERS``) is counted for itself. Nothing is changed behind the patches: no
+file is replaced, and no option of the compiler redefines a name.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from guests.build import KERNELS, patches
 HERE = Path(__file__).resolve().parent
 STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'')
 ASM = re.compile(r'^\s*"|\b(?:asm|__asm__)\b')  # a line of an asm statement's text, or its first
+DRIVERS = ("hvc",)  # patches that add one
 CONDITION = re.compile(r"\s*#\s*(ifdef|ifndef|if|elif|else|endif)\b(.*)")
 
 
@@ -102,7 +104,13 @@ def conditional_lines(text: str, name: str = "SPUMONE", hash_comments: bool = Fa
 
 def kernel_lines(kernel: str) -> int:
     """Changed lines of a kernel, one of ``guests.build.KERNELS``."""
-    return sum(patch_lines(path.read_text()) for path in patches(kernel))
+    return sum(patch_lines(path.read_text()) for path in patches(kernel) if path.stem not in DRIVERS)
+
+
+def driver_lines() -> dict[str, int]:
+    """Lines of each driver that a patch adds."""
+    paths = {path for kernel in KERNELS for path in patches(kernel) if path.stem in DRIVERS}
+    return {path.stem: patch_lines(path.read_text()) for path in sorted(paths)}
 
 
 def count(kernel: str = "linux") -> dict[str, int]:
@@ -113,5 +121,6 @@ def count(kernel: str = "linux") -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    json.dump({"rtos": count()["rtos"], **{name: kernel_lines(name) for name in KERNELS}}, sys.stdout)
+    kernels = {name: kernel_lines(name) for name in KERNELS}
+    json.dump({"rtos": count()["rtos"], **kernels, "drivers": driver_lines()}, sys.stdout)
     print()

@@ -28,7 +28,7 @@ PARTS = {
     "idle": Part(59, "an idle call: what a C call keeps is saved"),
     "wait": Part(36, "a wait call: R15 and SR are saved"),
     "serial": Part(181, "an interrupt of the serial device that is SPUMONE's, one character sent"),
-    "write": Part(102, "call: one character for the serial device"),
+    "write": Part(104, "call: one character for the serial device"),
     "read": Part(101, "call: one character of the serial device"),
     "elect": Part(12, "a guest that waits is passed over, in search of one that is ready"),
     "resume": Part(75, "interrupts are let in for an instant; then all registers of a guest that is ready are loaded"),

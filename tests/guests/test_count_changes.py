@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from guests.build import KERNELS, LINUX, patches
-from guests.count_changes import conditional_lines, count, kernel_lines, patch_lines, statements
+from guests.count_changes import conditional_lines, count, driver_lines, kernel_lines, patch_lines, statements
 
 PATCH = """Some text that is no diff.
 
@@ -82,8 +82,10 @@ def test_instructions_in_the_text_of_an_asm_statement_count_each(line, expected)
 
 def test_our_guests_stay_within_the_papers_numbers():
     assert {name: kernel_lines(name) for name in KERNELS} == {
-        "linux": 2, "linux-ceiling": 7, "linux-idle": 3, "linux-preempt": 2, "linux-bare": 0, "linux-r2d": 0
+        "linux": 2, "linux-ceiling": 7, "linux-idle": 3, "linux-hvc": 3, "linux-preempt": 2, "linux-bare": 0,
+        "linux-r2d": 0,
     }  # fmt: skip
+    assert driver_lines() == {"hvc": 63}  # as guests/linux/README.md says
     assert count("linux-ceiling") == {"linux": 7, "rtos": count()["rtos"]}
     assert 0 < count()["rtos"] <= 14
 
@@ -94,4 +96,5 @@ def test_no_patch_is_left_uncounted():
 
 def test_the_command_prints_every_guest():
     done = subprocess.run([sys.executable, "-m", "guests.count_changes"], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"rtos": count()["rtos"], **{name: kernel_lines(name) for name in KERNELS}}
+    kernels = {name: kernel_lines(name) for name in KERNELS}
+    assert json.loads(done.stdout) == {"rtos": count()["rtos"], **kernels, "drivers": driver_lines()}
