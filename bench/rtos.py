@@ -1,9 +1,10 @@
 """The RTOS's kernel in the simulator: its size, and ticks of dispatch, service calls and interrupts.
 
-    python -m bench.rtos [--core native|python] [--json FILE]
+    python -m bench.rtos [--core native|python] [--json FILE] [--page]
 
 Runs guests/rtos/apps/bench.c on a core without a device and looks when the labels of the paths are passed: the first of
-its rounds, which meets cold caches, and the last. ``timing = "fast"`` counts a tick an instruction.
+its rounds, which meets cold caches, and the last. ``timing = "fast"`` counts a tick an instruction. ``--page`` writes
+the table of guests/rtos/README.md anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from elftools.elf.elffile import ELFFile
 
-from bench.measure import show
+from bench.measure import ROOT, show
 from cpu_node import CoreError, make_core
 from guests.build import artefact
 from guests.stages import BuildError
@@ -27,6 +28,8 @@ RAISE = "RXI"  # when RXI rises, beside the labels
 FSR = 0xFFE00010  # SCIF0's; written, it takes RXI back
 LEVEL, RXI = 12, 0x720
 ROUNDS = 4  # of bench.c
+PAGE = ROOT / "guests" / "rtos" / "README.md"
+BEGIN, END = "<!-- python -m bench.rtos --page -->\n", "<!-- end -->"
 TIMINGS = ("fast", "sh4a")
 
 
@@ -145,11 +148,22 @@ def kernel_bytes(image: Path) -> dict[str, int]:
     return {"kernel_text": kernel, **sections}
 
 
+def with_table(page: str, last: dict[str, dict[str, int]]) -> str:
+    """The page with its table written anew: of each row and timing the ticks of the last round. Raises ValueError
+    where the page has no place for one."""
+    before, rest = page.split(BEGIN)
+    _, behind = rest.split(END)
+    lines = ["| path | fast | sh4a |", "|---|---|---|"]
+    lines += [f"| {name} | {ticks['fast']} | {ticks['sh4a']} |" for name, ticks in last.items()]
+    return before + BEGIN + "\n".join(lines) + "\n" + END + behind
+
+
 def main(words: list[str] | None = None) -> int:
     """Measure and print; the exit code."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--core", default="native", choices=["native", "python"])
     options.add_argument("--json", metavar="FILE", help="also write the figures as JSON; - is standard output")
+    options.add_argument("--page", action="store_true", help=f"write the table of {PAGE.relative_to(ROOT)} anew")
     args = options.parse_args(words)
     try:
         image = artefact("rtos", "rtos-bench-bare.elf")
@@ -174,6 +188,9 @@ def main(words: list[str] | None = None) -> int:
              f"demo {size['text']} + {size['rodata']} + {size['bss']} (text, rodata, bss)")  # fmt: skip
     result = {"schema": "cosim.bench.rtos/1", "core": args.core, "bytes": size, "ticks": rows}
     show(title, ["path", *(f"{timing}, {which}" for timing, which in which_of)], lines, result, args.json)
+    if args.page:
+        last = {f["name"]: {timing: f[timing]["last"] for timing in TIMINGS} for f in rows}
+        PAGE.write_text(with_table(PAGE.read_text(), last))
     return 0
 
 

@@ -45,7 +45,7 @@ class Firmware:
         self.start = "start"
         self.inside = True  # SPUMONE's code runs
         self.began = self.slept = 0  # tick of the start, and the core's sleep ticks then
-        self.took: dict[str, list[int]] = {}  # path -> ticks of each run of it, sleep apart
+        self.took: dict[str, list[int]] = {}  # path -> runs of it; ticks in all, fewest and most, sleep apart
 
     def _word(self, address: int) -> int:
         return int.from_bytes(self.core.read(address & 0x1FFFFFFF, 4), "little")
@@ -57,6 +57,11 @@ class Firmware:
     def told(self) -> list[int]:
         """The words of struct spm_report."""
         return list(struct.unpack(f"<{TOLD_WORDS}I", self.core.read(self.at["report"] & 0x1FFFFFFF, 4 * TOLD_WORDS)))
+
+    def count(self, path: str, ticks: int) -> None:
+        """A run of a path."""
+        runs, total, fewest, most = self.took.get(path, (0, 0, ticks, ticks))
+        self.took[path] = [runs + 1, total + ticks, min(fewest, ticks), max(most, ticks)]
 
     def path(self, end: str) -> str:
         """Name of the path that ends there."""

@@ -32,7 +32,7 @@ def changed_lines() -> list[tuple[str, int]]:
 def test_port_changes_at_most_the_papers_lines() -> None:
     hunks = changed_lines()
     assert 0 < sum(lines for _, lines in hunks) <= PAPER_LINES, hunks
-    assert sum(lines for _, lines in hunks) == 4  # the number guests/rtos/README.md gives
+    assert sum(lines for _, lines in hunks) == 5  # the number guests/rtos/README.md gives
 
 
 def test_call_page_addresses_follow_from_page_and_stride() -> None:

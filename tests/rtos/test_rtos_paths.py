@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rtos import ROUNDS, ROWS, TIMINGS, durations, kernel_bytes, passings
+from bench.rtos import PAGE, ROUNDS, ROWS, TIMINGS, durations, kernel_bytes, passings, with_table
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
@@ -25,6 +25,12 @@ def test_interrupt_entry_is_33_instructions_and_exceptions_cost_its_exit_nothing
     assert ticks["handler's end, to the interrupted task"] == 32
     assert ticks["handler's end, to the task it woke"] == 65
     assert ticks["dispatcher alone, task to task"] == 32
+
+
+def test_table_of_the_readme_is_current(elves: Path) -> None:
+    passed = {timing: passings(elves / "rtos-bench-bare.elf", "native", timing) for timing in TIMINGS}
+    last = {row.name: {timing: durations(passed[timing], row)[-1] for timing in TIMINGS} for row in ROWS}
+    assert PAGE.read_text() == with_table(PAGE.read_text(), last), "run `python -m bench.rtos --page`"
 
 
 def test_kernel_is_part_of_the_text(elves: Path) -> None:

@@ -170,7 +170,7 @@ class TestDigestSees:
             assert not core.sleeping  # one that sleeps wakes at the same tick all the same
             core.tick += 1
 
-        digest, syncs = self.run(later, at=2_008_060)
+        digest, syncs = self.run(later, at=2_008_270)
         assert digest != plain[0] and syncs[0] != plain[1][0]
 
     def test_a_character(self):

@@ -11,7 +11,7 @@
 #define IMASK_FLOOR 0
 #endif
 
-static UW handler_sr; /* SR before iloc_cpu */
+static UW handler_sr; /* SR before iloc_cpu, else 0: a handler does not unlock what it found locked */
 
 static inline void set_vbr(const void *base)
 {
@@ -140,8 +140,11 @@ ER iunl_cpu(void)
 {
     if (!in_handler())
         return E_CTX;
-    if (cpu_locked())
-        unlock(handler_sr);
+    if (cpu_locked() && handler_sr) {
+        UW sr = handler_sr;
+        handler_sr = 0;
+        unlock(sr);
+    }
     return E_OK;
 }
 

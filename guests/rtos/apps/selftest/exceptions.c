@@ -49,6 +49,9 @@ static void wakes_locked(EXCINF *frame)
 {
     (void)frame;
     CALL(iwup_tsk, (TSK_HIGH), E_CTX, "in an exception handler with the CPU locked");
+    iloc_cpu();
+    CALL(iunl_cpu, (), E_OK, "in an exception handler that found the CPU locked");
+    SEEN(iunl_cpu, "leaves it locked", sns_loc(), TRUE);
 }
 
 static void raises(EXCINF *frame)
