@@ -17,6 +17,7 @@ from storm_machine import LIMIT, build_guests, random_scenario, start
 from whole_machine import PROMPT, SPUMONE, machine
 
 from cosim import TICK_HZ
+from cosim.image import load_elf
 from cosim.messages import Directive, Trap
 from cosim.sh7780 import INT2MSKCR, INT2MSKR, INTMSK0, INTMSKCLR0
 from cosim.state import pack
@@ -24,7 +25,7 @@ from cpu_node.firmware import STARTS
 from cpu_node.machine import Machine
 from guests.build import CROSS, artefact
 from guests.stages import BuildError
-from hypervisor_node.model import ENTRIES, MD, RB
+from hypervisor_node.model import ENTRIES, MD, RB, Vcpu
 from launch.session import BAUD_GAP
 
 MASKS = {INT2MSKR: (0, True), INT2MSKCR: (0, False), INTMSK0: (1, True), INTMSKCLR0: (1, False)}
@@ -49,6 +50,7 @@ class Oracle:
         self.model = board.hypervisor.component.model  # as laid out for the firmware, which never asks it
         assert self.firmware is not None and self.model.running is None and self.model.serial is None
         self.model.event = lambda *_: None
+        self.image = load_elf(artefact("spumone", "spumone.elf"))
         self.names = [vcpu.name for vcpu in self.model.vcpus]
         self.compared: Counter[str] = Counter()  # by start and end of a path
         self.first: Trap | None = None  # of the path that has begun
@@ -70,7 +72,16 @@ class Oracle:
     def entered(self, name: str, tick: int) -> None:
         self.enter(name, tick)
         if name == "reset" and self.first is None:  # it comes twice: the label, too, is watched
+            # The model sleeps as one of the guests, to whom it moves the units, and the firmware as none; after a
+            # reset it matters who has the MMU.
+            self.model.mmu_owner = self.holder("mmu_holder")
             self.begin(name, Trap("reset", 0, 0, self.board.core.state_bytes()))
+
+    def holder(self, symbol: str) -> Vcpu | None:
+        """Whose registers are in a unit."""
+        word = self.board.core.read(self.image.symbol(symbol) & 0x1FFFFFFF, 4)
+        pointer = int.from_bytes(word, "little")
+        return self.model.vcpus[self.names.index(self.firmware.names[pointer])] if pointer else None
 
     def label(self, name: str, tick: int) -> None:
         if name in ("tell", "reset"):  # a reset has begun when the machine went there
