@@ -19,6 +19,7 @@ const struct insn *jit_original(core *c, const struct insn *i) { (void)c; return
 void jit_kill_line(core *c, uint32_t page, unsigned line) { (void)c; (void)page; (void)line; }
 void jit_code_page(core *c) { (void)c; }
 void jit_unmap(core *c) { (void)c; }
+void jit_unmap_all(core *c) { (void)c; }
 void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #else
 
@@ -337,6 +338,14 @@ void jit_unmap(core *c)
         return;
     forget(j, 1);
     clear_jumps(j->jumps, JUMPS);
+}
+
+void jit_unmap_all(core *c)
+{
+    if (!c->jit)
+        return;
+    forget(c->jit, 0);
+    jit_unmap(c);
 }
 
 void jit_unmap_page(core *c, uint32_t vaddr)
