@@ -167,6 +167,8 @@ typedef struct core {
     PyObject *seen; /* reads served by leases that have been replaced */
 
     struct range own; /* physical: what the running guest may touch; everything where nothing is watched */
+    struct range partition[RANGES]; /* that have been its own, disjoint: code of one is linked to its own only */
+    int partition_count;
     struct range trusted[RANGES], barred[RANGES]; /* SPUMONE's code; registers whose leases do not serve this guest */
     int trusted_count, barred_count;
     bool refuse; /* what is not its own is not written, and reads as 0 */
@@ -255,7 +257,8 @@ int64_t lease_limit(core *c, int64_t tick);
 
 /* partition.c */
 bool trespass(core *c, enum access kind, uint32_t v, uint32_t p);
-void partition_forget(core *c);
+void set_own(core *c, struct range own);
+void set_trusted(core *c, const struct range *ranges, int count);
 
 /* fpu.c */
 void fpu_execute(core *c, const struct insn *i);
@@ -276,6 +279,7 @@ static inline bool in_ranges(const struct range *r, int count, uint32_t p)
             return true;
     return false;
 }
+static inline bool is_watched(const core *c) { return c->own.last - c->own.first != 0xffffffff; }
 static inline bool trusted(const core *c, uint32_t p) { return in_ranges(c->trusted, c->trusted_count, p); }
 /* May the running guest touch RAM at p? SPUMONE's code it may run and read. */
 static inline bool is_own(const core *c, enum access kind, uint32_t p)

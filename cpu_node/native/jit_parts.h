@@ -17,7 +17,8 @@
 #define MEMORY (CODE_BYTES + JUMPS * sizeof(struct jump) + 4 * (size_t)PAGES * sizeof(uint64_t))
 
 /* What generated code depends on beside the address. */
-enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64, KEY_TIMED = 128 };
+enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64, KEY_TIMED = 128,
+       KEY_WATCHED = 256 /* some RAM is not the running guest's: only its own code may be linked */ };
 
 struct block {
     uint8_t *code;
@@ -78,7 +79,8 @@ static inline uint32_t key_now(const core *c)
     uint32_t f = c->fpscr;
     return (c->sr & SR_MD ? KEY_MD : 0) | (c->sr & SR_FD ? KEY_FD : 0) | (f & FPSCR_PR ? KEY_PR : 0) |
            (f & FPSCR_SZ ? KEY_SZ : 0) | (f & FPSCR_RM ? KEY_RM : 0) | (f & FPSCR_DN ? KEY_DN : 0) |
-           (f & 0xf80 ? KEY_ENABLES : 0) | (c->timed ? KEY_TIMED : 0);
+           (f & 0xf80 ? KEY_ENABLES : 0) | (c->timed ? KEY_TIMED : 0) |
+           (is_watched(c) ? KEY_WATCHED : 0);
 }
 
 /* What generated code says when it ends; else the place of a jump that may be reached. */

@@ -430,10 +430,7 @@ static PyObject *core_set_partition(PyObject *self, PyObject *args)
     memcpy(c->barred, ranges, sizeof *ranges * (size_t)count);
     c->barred_count = count;
     c->effects++;
-    if (now.first != c->own.first || now.last != c->own.last) {
-        c->own = now;
-        partition_forget(c);
-    }
+    set_own(c, now);
     Py_RETURN_NONE;
 }
 
@@ -444,9 +441,7 @@ static PyObject *core_set_trusted(PyObject *self, PyObject *arg)
     int count = read_ranges(arg, ranges);
     if (count < 0)
         return NULL;
-    memcpy(c->trusted, ranges, sizeof *ranges * (size_t)count);
-    c->trusted_count = count;
-    partition_forget(c);
+    set_trusted(c, ranges, count);
     Py_RETURN_NONE;
 }
 

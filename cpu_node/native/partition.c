@@ -5,6 +5,8 @@
 #include "core.h"
 #include "jit.h"
 
+#include <string.h>
+
 /* Code of SPUMONE, run through P1 or P2 in a guest's place: vectors on their way to the guest's, the loader. */
 static bool by_trusted(const core *c)
 {
@@ -38,12 +40,41 @@ bool trespass(core *c, enum access kind, uint32_t v, uint32_t p)
     return c->refuse;
 }
 
-void partition_forget(core *c)
+static void forget(core *c)
 {
     for (int k = 0; k < 3; k++)
-        for (int slot = 0; slot < SOFT; slot++)
-            c->soft[k].tag[slot] = 0;
+        memset(c->soft[k].tag, 0, sizeof c->soft[k].tag);
     c->fetch_tag = NO_PAGE;
     c->effects++;
     jit_unmap_all(c);
+}
+
+void set_own(core *c, struct range own)
+{
+    if (own.first == c->own.first && own.last == c->own.last)
+        return;
+    c->own = own;
+    forget(c);
+    int k = 0;
+    while (k < c->partition_count && memcmp(c->partition + k, &own, sizeof own))
+        k++;
+    if (k < c->partition_count || !is_watched(c))
+        return;
+    /* Blocks that were linked within a partition that this one overlaps may lead out of this one. */
+    bool overlaps = c->partition_count == RANGES;
+    for (k = 0; k < c->partition_count; k++)
+        overlaps |= own.first <= c->partition[k].last && c->partition[k].first <= own.last;
+    if (overlaps) {
+        jit_reset(c);
+        c->partition_count = 0;
+    }
+    c->partition[c->partition_count++] = own;
+}
+
+void set_trusted(core *c, const struct range *ranges, int count)
+{
+    memcpy(c->trusted, ranges, sizeof *ranges * (size_t)count);
+    c->trusted_count = count;
+    forget(c);
+    jit_reset(c);
 }

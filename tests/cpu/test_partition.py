@@ -213,8 +213,10 @@ def compare(seed: int, programs: int, timing: str) -> None:
             for k in (1, 2) if refuse else (1, 2, 3):
                 text = differences(cores[0], cores[k], (stops[0], stops[k]))
                 assert not text, f"seed {seed}, program {number}, {kinds[0]} / {kinds[k]}: {text}"
-            assert found[1] == found[0], f"seed {seed}, program {number}: generated code"
-            assert found[2] == found[0], f"seed {seed}, program {number}: Python core"
+            for k in (1, 2):
+                text = [f"{r} / {s}" for r, s in zip(found[0][0], found[k][0], strict=False) if r != s]
+                assert not text, f"seed {seed}, program {number}, {kinds[k]}: {text}, own {own}"
+                assert found[k] == found[0], f"seed {seed}, program {number}, {kinds[k]}"
             assert found[3] == ([], 0)
             seen += len(found[0][0])
             if refuse and stops[3] != stops[0]:
