@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from cosim.sh7780 import LINE, MODULES, PINS
 from cosim.state import STATE_NAMES
 
 STARTS = ("interrupt", "wake", "reset", "set_vbr", "idle", "route", "query", "restart", "stop", "refused", "inside")
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
+CODES = 0x1000 >> 5  # INTEVT codes in its table of owners
 # What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.
 PATHS = {("interrupt", "entered"): "switch", ("interrupt", "held"): "hold", ("idle", "resumed"): "idle+resume",
          ("idle", ""): "idle+sleep", ("wake", "resumed"): "wake_hold+resume", ("wake", ""): "wake_hold"}  # fmt: skip
@@ -52,6 +54,21 @@ class Firmware:
     def path(self, end: str) -> str:
         """Name of the path that ends there."""
         return PATHS.get((self.start, end), self.start)
+
+    def owners(self) -> list[tuple[int, str]]:
+        """(INTEVT, guest) of the lines that have an owner."""
+        raw = self.core.read(self.at["routes"] & 0x1FFFFFFF, 4 * CODES)
+        rows = [(code << 5, self.names.get(pointer)) for code, (pointer,) in enumerate(struct.iter_unpack("<I", raw))]
+        return [(intevt, guest) for intevt, guest in rows if guest is not None and intevt in LINE]
+
+    def held(self) -> list[tuple[int, str]]:
+        """(INTEVT, guest) of what is masked until that guest runs."""
+        out = []
+        for pointer, name in self.names.items():
+            int2, irq = (self._word(pointer + 4 * HOT.index(key)) for key in ("held_int2", "held_irq"))
+            out += [(source.intevt, name) for source in MODULES if int2 >> source.mask & 1]
+            out += [(intevt, name) for n, (_, intevt) in enumerate(PINS) if irq >> 31 - n & 1]
+        return out
 
     def states(self) -> list[tuple[str, dict[str, int], bool]]:
         """(guest, registers, whether it waits) as kept in memory; those of the running one are older."""

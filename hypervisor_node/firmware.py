@@ -17,7 +17,7 @@ KEPT_IMAGES = (0x0F100000, 0x0FFF0000)  # images a restart copies from: first ad
 ALIGN = 32  # bytes; the loader copies cache lines
 VCPU_SIZE = 512  # guests/spumone/vcpu.h
 # What the CPU node watches, and its symbol in the firmware.
-LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell",
+LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell", "routes": "routes",
           "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded", "entered": "spm_entered",
           "resumed": "spm_resumed", "held": "spm_held", "answered": "spm_answered", "refused": "refused",
           "inside": "inside"}  # fmt: skip
@@ -67,6 +67,13 @@ def labels(image: Image) -> list[tuple[int, str]]:
     """(address, name) of what the CPU node watches."""
     rows = [(image.symbol(symbol), name) for name, symbol in LABELS.items()]
     return rows + [(PAGE + 16 * n, name) for n, name in enumerate(ENTRIES)]
+
+
+def code(image: Image) -> list[tuple[int, int]]:
+    """(first, last) physical address of what it executes, in whole pages."""
+    places = [image.symbol(symbol) & 0x1FFFFFFF for symbol in ("_start", "page")]
+    return [(paddr & ~0xFFF, paddr + len(data) - 1 | 0xFFF) for paddr, data in image.segments
+            if any(paddr <= place < paddr + len(data) for place in places)]  # fmt: skip
 
 
 def pointers(image: Image, guests: list[Placed]) -> list[tuple[int, str]]:
