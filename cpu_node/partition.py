@@ -60,7 +60,8 @@ class Partition:
         self.told: set[tuple[Any, ...]] = set()
         self.counts = {guest: {"registers": 0, "memory": 0} for guest in self.memory}
         self.owner: dict[str, str] = {}  # line -> guest
-        self.foreign: dict[str, list[tuple[int, int, Block, str]]] = {}  # guest -> blocks of others, and whose
+        self.foreign: dict[str, list[tuple[Block, str]]] = {}  # guest -> blocks of others, and whose
+        self.barred: dict[str, list[tuple[int, int]]] = {}  # guest -> first and last address of these
         self.guest = ""  # that runs; "": SPUMONE, which may touch everything
         self.route(start.owners or [])
 
@@ -74,7 +75,8 @@ class Partition:
                 (owner,) = names
                 for guest in self.memory:
                     if guest != owner:
-                        self.foreign[guest].append((block.first, block.last, block, owner))
+                        self.foreign[guest].append((block, owner))
+        self.barred = {guest: [(block.first, block.last) for block, _ in rows] for guest, rows in self.foreign.items()}
         self._tell_core()
 
     def run(self, vcpu: str) -> None:
@@ -88,12 +90,12 @@ class Partition:
     def _tell_core(self) -> None:
         if self.watches and hasattr(self.core, "set_partition"):
             own = self.memory.get(self.guest) if self.watches_memory else None
-            self.core.set_partition(own, [row[:2] for row in self.foreign.get(self.guest, ())])
+            self.core.set_partition(own, self.barred.get(self.guest, ()))
 
     def register(self, tick: int, kind: str, address: int, size: int) -> bool:
         """The running guest reads or writes a register; whether that is refused."""
-        for first, last, block, owner in self.foreign.get(self.guest, ()):
-            if first <= address <= last:
+        for block, owner in self.foreign.get(self.guest, ()):
+            if block.first <= address <= block.last:
                 guest = self.guest
                 self.counts[guest]["registers"] += 1
                 pc = self.core.unit_pc

@@ -105,6 +105,7 @@ struct range {
     uint32_t first, last;
 };
 #define RANGES 16
+#define SLOTS 3
 
 enum stop { STOP_NONE, STOP_HORIZON, STOP_INTERRUPT, STOP_TRAP, STOP_BREAKPOINT, STOP_SLEEP, STOP_RESET, STOP_ERROR };
 
@@ -154,7 +155,7 @@ typedef struct core {
     struct code_page **code; /* per RAM page */
     uint8_t *has_code;       /* per RAM page: stores must look */
     struct soft soft[3];
-    uint32_t soft_key; /* 1 user, 3 privileged: a change of mode needs no flush */
+    uint32_t soft_key; /* 1 user, 3 privileged, slot << 2: a change of mode or guest needs no flush */
     struct insn *fetch_base; /* decoded page of the current fetch page, or NULL */
     uint32_t fetch_tag; /* virtual page, or NO_PAGE */
     struct insn scratch; /* decoded, but not kept */
@@ -167,8 +168,11 @@ typedef struct core {
     PyObject *seen; /* reads served by leases that have been replaced */
 
     struct range own; /* physical: what the running guest may touch; everything where nothing is watched */
-    struct range partition[RANGES]; /* that have been its own, disjoint: code of one is linked to its own only */
+    /* Pages and code are remembered by slot: 0 for all of RAM, the others shared by the partitions that there were,
+     * which are disjoint. */
+    struct range partition[RANGES];
     int partition_count;
+    unsigned slot, in_slot_now[SLOTS]; /* of the partition; 1 + the partition that a slot remembers for, 0: none */
     struct range trusted[RANGES], barred[RANGES]; /* SPUMONE's code; registers whose leases do not serve this guest */
     int trusted_count, barred_count;
     bool refuse; /* what is not its own is not written, and reads as 0 */

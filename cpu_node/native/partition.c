@@ -1,7 +1,7 @@
 /* What the running guest has no part in: RAM outside its partition, register blocks of another guest.
  *
  * Of such RAM no page is remembered: neither by load(), store() and fetch() nor by generated code, so that each access
- * takes the slow way and is noted here. A change of the guest forgets what was remembered for the one before. */
+ * takes the slow way and is noted here. */
 #include "core.h"
 #include "jit.h"
 
@@ -40,13 +40,31 @@ bool trespass(core *c, enum access kind, uint32_t v, uint32_t p)
     return c->refuse;
 }
 
-static void forget(core *c)
+/* What was remembered in a slot. */
+static void forget(core *c, unsigned slot)
 {
     for (int k = 0; k < 3; k++)
         memset(c->soft[k].tag, 0, sizeof c->soft[k].tag);
-    c->fetch_tag = NO_PAGE;
-    c->effects++;
-    jit_unmap_all(c);
+    jit_unmap_slot(c, slot);
+}
+
+/* Number of a partition; where it overlaps others, code that was linked within one of them may lead out of it, and all
+ * begin anew. */
+static int number_of(core *c, struct range own)
+{
+    bool overlaps = false;
+    for (int k = 0; k < c->partition_count; k++) {
+        if (!memcmp(c->partition + k, &own, sizeof own))
+            return k;
+        overlaps |= own.first <= c->partition[k].last && c->partition[k].first <= own.last;
+    }
+    if (overlaps || c->partition_count == RANGES) {
+        jit_reset(c);
+        c->partition_count = 0;
+        memset(c->in_slot_now, 0, sizeof c->in_slot_now);
+    }
+    c->partition[c->partition_count] = own;
+    return c->partition_count++;
 }
 
 void set_own(core *c, struct range own)
@@ -54,27 +72,29 @@ void set_own(core *c, struct range own)
     if (own.first == c->own.first && own.last == c->own.last)
         return;
     c->own = own;
-    forget(c);
-    int k = 0;
-    while (k < c->partition_count && memcmp(c->partition + k, &own, sizeof own))
-        k++;
-    if (k < c->partition_count || !is_watched(c))
-        return;
-    /* Blocks that were linked within a partition that this one overlaps may lead out of this one. */
-    bool overlaps = c->partition_count == RANGES;
-    for (k = 0; k < c->partition_count; k++)
-        overlaps |= own.first <= c->partition[k].last && c->partition[k].first <= own.last;
-    if (overlaps) {
-        jit_reset(c);
-        c->partition_count = 0;
+    c->fetch_tag = NO_PAGE;
+    c->effects++;
+    bool apart = jit_slots(c);
+    unsigned what = 0; /* in slot 0, always */
+    c->slot = 0;
+    if (is_watched(c)) {
+        int k = number_of(c, own);
+        c->slot = 1 + (unsigned)k % (SLOTS - 1);
+        what = (unsigned)k + 1;
     }
-    c->partition[c->partition_count++] = own;
+    if (c->in_slot_now[c->slot] != what || !apart)
+        forget(c, c->slot);
+    c->in_slot_now[c->slot] = what;
+    c->soft_key = (c->soft_key & 3) | c->slot << 2;
 }
 
 void set_trusted(core *c, const struct range *ranges, int count)
 {
     memcpy(c->trusted, ranges, sizeof *ranges * (size_t)count);
     c->trusted_count = count;
-    forget(c);
+    c->fetch_tag = NO_PAGE;
+    c->effects++;
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        forget(c, slot);
     jit_reset(c);
 }

@@ -397,7 +397,7 @@ static struct cold *look_up(struct tr *t, unsigned size, unsigned access, int ki
     uint8_t *again = t->p;
     mov_load(&t->p, RCX, in_reg(RAX));
     shift_imm(&t->p, 5, in_reg(RCX), 12);
-    uint64_t *table = t->j->table[t->key & KEY_MD ? 1 : 0][access];
+    uint64_t *table = t->j->table[t->key / KEY_SLOT][t->key & KEY_MD ? 1 : 0][access];
     enc(&t->p, 0, WIDE, 0x8b, RCX, at_index(NONE, RCX, 3, (int32_t)(intptr_t)table));
     if (size > 1) {
         enc(&t->p, 0, BYTE, 0xf6, 0, in_reg(RAX)); /* test al, size - 1 */

@@ -159,6 +159,9 @@ def test_wrong_ranges(bench: Bench) -> None:
         bench.core.set_partition(7)
 
 
+PARTITIONS = [(BASE, BASE + 0x7FFF), (BASE + 0x8000, BASE + 0xFFFF), (BASE + 0x10000, BASE + SIZE - 1)]
+
+
 def random_range(rng: random.Random) -> tuple[int, int]:
     """Within RAM; now and then with an end in the middle of a page."""
     first, last = sorted(rng.sample(range(0, SIZE, 0x100 if rng.random() < 0.3 else 0x1000), 2))
@@ -185,7 +188,7 @@ def compare(seed: int, programs: int, timing: str) -> None:
         state = unpack(entry["state"])
         state["pc"], state["ccr"] = place, rng.choice((0x105, 0x103, 0))
         entry["state"] = pack(state)
-        refuse = rng.random() < 0.2
+        refuse, guests = rng.random() < 0.2, rng.random() < 0.6
         for core in cores:
             core.write(BASE, bytes(ram))
             core.restore(entry)
@@ -203,7 +206,7 @@ def compare(seed: int, programs: int, timing: str) -> None:
                 core.set_trusted(trusted)
         for _ in range(rng.randrange(1, 8)):
             until = cores[0].tick + rng.choice((7, 50, 400, 1500))
-            own = rng.choice((None, (BASE, (place | 0xFFF) & 0x1FFFFFFF), (BASE, BASE + 0xFFFF), random_range(rng)))
+            own = rng.choice((None, *PARTITIONS) if guests else (None, (BASE, place & 0x1FFFFFFF | 0xFFF), random_range(rng)))
             for core in cores[:3]:
                 core.set_partition(own)
             level = rng.choice((0, 0, 0, 3, 9, 15))
