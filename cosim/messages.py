@@ -251,7 +251,7 @@ class Directive(Body):
     owners: list[OwnerRow] | None = None  # whose lines are whose from now on; None: as before
     # At start, for the CPU node to watch that guests keep apart.
     partitions: list[tuple[str, int, int]] = []  # (guest, first and last physical address of its memory)
-    code: list[tuple[int, int]] = []  # first and last physical address of SPUMONE's code in memory
+    code: list[tuple[int, int]] = []  # physical addresses, first and last, of SPUMONE's code and what it reads
     trespass: str = "off"  # access to what is another guest's: report | refuse | off
     watch_memory: bool = True  # to its memory too, not to its registers only
     starvation: int = 0  # ticks for which a request may stand untaken while another guest runs; 0: not watched
@@ -265,7 +265,7 @@ class Vcpus(Body):
     """Answer to Inspect: each vCPU, the highest priority first. The CPU node knows the running one better."""
 
     rows: list[tuple[str, bytes, bool]]  # (name, state as Trap.state, it is not ready: it waits, or is stopped)
-    held: list[OwnerRow] = []  # masked until that guest runs
+    held: list[tuple[int, str, int]] = []  # (INTEVT, guest, level): masked until that guest runs, or would take it
 
 
 class Finish(Body):

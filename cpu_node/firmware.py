@@ -61,13 +61,14 @@ class Firmware:
         rows = [(code << 5, self.names.get(pointer)) for code, (pointer,) in enumerate(struct.iter_unpack("<I", raw))]
         return [(intevt, guest) for intevt, guest in rows if guest is not None and intevt in LINE]
 
-    def held(self) -> list[tuple[int, str]]:
-        """(INTEVT, guest) of what is masked until that guest runs."""
+    def held(self) -> list[tuple[int, str, int]]:
+        """(INTEVT, guest, level) of what is masked until that guest runs. The level is the highest of the guest's."""
         out = []
         for pointer, name in self.names.items():
-            int2, irq = (self._word(pointer + 4 * HOT.index(key)) for key in ("held_int2", "held_irq"))
-            out += [(source.intevt, name) for source in MODULES if int2 >> source.mask & 1]
-            out += [(intevt, name) for n, (_, intevt) in enumerate(PINS) if irq >> 31 - n & 1]
+            level, int2, irq = (self._word(pointer + 4 * HOT.index(key)) for key in ("held", "held_int2", "held_irq"))
+            codes = [source.intevt for source in MODULES if int2 >> source.mask & 1]
+            codes += [intevt for n, (_, intevt) in enumerate(PINS) if irq >> 31 - n & 1]
+            out += [(intevt, name, level >> 4) for intevt in codes]
         return out
 
     def states(self) -> list[tuple[str, dict[str, int], bool]]:

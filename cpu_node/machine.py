@@ -747,9 +747,9 @@ class Machine:
         rows, _ = self.inspect()
         return [running if row[0] == self.vcpu else row for row in rows]
 
-    def inspect(self) -> tuple[list[tuple[str, dict[str, int], bool]], list[tuple[int, str]]]:
+    def inspect(self) -> tuple[list[tuple[str, dict[str, int], bool]], list[tuple[int, str, int]]]:
         """(guest, registers, whether it is not ready) as SPUMONE keeps them, the highest priority first: of the one
-        that runs they are older; and (INTEVT, guest) of what it holds."""
+        that runs they are older; and (INTEVT, guest, level) of what it holds."""
         core = self.core
         if self.firmware is not None:
             return self.firmware.states(), self.firmware.held()

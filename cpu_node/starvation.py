@@ -61,13 +61,13 @@ class Starvation:
             return "" if machine.core.sleeping else str(machine.last_guest)
         return "" if machine.idling else str(machine.vcpu)
 
-    def _inspect(self) -> tuple[dict[str, tuple[dict[str, int], bool]], set[str]]:
-        """(registers, whether it is not ready) of each guest, and the lines that SPUMONE holds."""
+    def _inspect(self) -> tuple[dict[str, tuple[dict[str, int], bool]], dict[str, int]]:
+        """(registers, whether it is not ready) of each guest, and the levels of lines that SPUMONE holds."""
         rows, held = self.machine.inspect()
-        return {name: (state, waits) for name, state, waits in rows}, {LINE[code] for code, _ in held}
+        return {name: (state, waits) for name, state, waits in rows}, {LINE[code]: level for code, _, level in held}
 
     def _late_requests(self, tick: int) -> list[Episode]:
-        """Requests past the limit, of guests that do not run and would take them."""
+        """Requests past the limit of guests that do not run, and are not kept out by themselves."""
         machine, runs = self.machine, self._runs()
         rows = []
         for line, rise in machine.asserted.items():
@@ -77,15 +77,15 @@ class Starvation:
         if not rows:
             return []
         states, held = self._inspect()
-        return [Episode(guest, line, rise) for line, guest, rise in sorted(rows) if self._wants(guest, line, states, held)]
-
-    def _wants(self, guest: str, line: str, states: dict[str, tuple[dict[str, int], bool]], held: set[str]) -> bool:
-        """Whether only others keep the request from the guest: neither it nor its IMASK, while it waits, does."""
-        _, intevt, level, _ = self.machine.table.get(line, (line, 0, 0, 0))
-        if not level and line not in held:
-            return False  # masked at the controller, by itself
-        state, waits = states[guest]
-        return not waits or line in held or level > state["sr"] >> 4 & 15
+        out = []
+        for line, guest, rise in sorted(rows):
+            level = machine.table[line][2] if line in machine.table else 0
+            level = level or held.get(line, 0)  # 0: the guest itself has masked it at the controller
+            state, waits = states[guest]
+            # What waits lets in what is above its IMASK. What does not had the CPU, and kept it out itself as long.
+            if level > state["sr"] >> 4 & 15 if waits else level and tick - self.left[guest] > self.limit:
+                out.append(Episode(guest, line, rise))
+        return out
 
     def _without_cpu(self, tick: int) -> list[Episode]:
         """Guests that are ready, below the one that runs, for longer than READY_LIMIT."""

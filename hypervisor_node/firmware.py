@@ -70,10 +70,9 @@ def labels(image: Image) -> list[tuple[int, str]]:
 
 
 def code(image: Image) -> list[tuple[int, int]]:
-    """(first, last) physical address of what it executes, in whole pages."""
-    places = [image.symbol(symbol) & 0x1FFFFFFF for symbol in ("_start", "page")]
-    return [(paddr & ~0xFFF, paddr + len(data) - 1 | 0xFFF) for paddr, data in image.segments
-            if any(paddr <= place < paddr + len(data) for place in places)]  # fmt: skip
+    """(first, last) physical address of SPUMONE's code with the vCPUs it looks at in a guest's place, in whole pages."""
+    first, last, page = (image.symbol(symbol) & 0x1FFFF000 for symbol in ("_start", "current", "page"))
+    return [(first, last | 0xFFF), (page - 0x1000, page | 0xFFF)]  # before the page is what its entries branch to
 
 
 def pointers(image: Image, guests: list[Placed]) -> list[tuple[int, str]]:

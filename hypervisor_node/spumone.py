@@ -94,7 +94,7 @@ class Spumone(Device):
     def extra(self, t: int, body: Body) -> Body | None:
         if isinstance(body, Inspect):
             vcpus = self.model.vcpus
-            held = [(code, v.name) for v in vcpus for intevt in v.held for code in module_codes(intevt)]
+            held = [(code, v.name, v.held[intevt]) for v in vcpus for intevt in v.held for code in module_codes(intevt)]
             return Vcpus([(v.name, pack(v.state), not v.ready) for v in vcpus], held)
         if not isinstance(body, Trap):
             return super().extra(t, body)
