@@ -47,7 +47,9 @@ class Partition:
     """What each guest may touch. ``start``: the hypervisor's first Directive with ``partitions``; ``report`` takes
     (tick, text)."""
 
-    def __init__(self, core: Any, targets: Iterable[Target], start: Directive, report: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, core: Any, targets: Iterable[Target], start: Directive, report: Callable[[int, str], None]
+    ) -> None:
         self.core, self.report = core, report
         self.watches = start.trespass != "off"
         self.memory = {guest: (first, last) for guest, first, last in start.partitions}

@@ -1,4 +1,4 @@
-"""Who waits too long, looked at once a sync (10 ms of virtual time): a request of its own that nobody takes, or the CPU.
+"""Who waits too long for a request of its own to be taken, or for the CPU. Looked at each sync, 10 ms of virtual time.
 
 A guest may mask everything for as long as it likes, and the highest may run for ever: SPUMONE has no means against
 either. Each has a defined result: a warning when it begins, with who runs and where, and one when it ends.

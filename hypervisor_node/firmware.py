@@ -17,8 +17,8 @@ KEPT_IMAGES = (0x0F100000, 0x0FFF0000)  # images a restart copies from: first ad
 ALIGN = 32  # bytes; the loader copies cache lines
 VCPU_SIZE = 512  # guests/spumone/vcpu.h
 # What the CPU node watches, and its symbol in the firmware.
-LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell", "routes": "routes",
-          "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded", "entered": "spm_entered",
+LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell",
+          "routes": "routes", "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded", "entered": "spm_entered",
           "resumed": "spm_resumed", "held": "spm_held", "answered": "spm_answered", "refused": "refused",
           "inside": "inside"}  # fmt: skip
 REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP = range(1, 9)  # enum told
@@ -70,7 +70,7 @@ def labels(image: Image) -> list[tuple[int, str]]:
 
 
 def code(image: Image) -> list[tuple[int, int]]:
-    """(first, last) physical address of SPUMONE's code with the vCPUs it looks at in a guest's place, in whole pages."""
+    """Physical addresses (first, last) of SPUMONE's code, and of the vCPUs it looks at in a guest's place; whole pages."""
     first, last, page = (image.symbol(symbol) & 0x1FFFF000 for symbol in ("_start", "current", "page"))
     return [(first, last | 0xFFF), (page - 0x1000, page | 0xFFF)]  # before the page is what its entries branch to
 

@@ -1,17 +1,16 @@
 """Accesses to RAM outside the running guest's partition: seen by every core alike, and changing nothing by being seen.
 
-Directed accesses of each kind, then random loops on the interpreter, generated code and the Python core, with a partition
-that is changed between slices, against a core that watches nothing.
+Directed accesses of each kind, then random loops on the interpreter, generated code and the Python core, with a
+partition that is changed between slices, against a core that watches nothing.
 """
 
 from __future__ import annotations
 
 import random
-import struct
 from typing import Any
 
 import pytest
-from bench_core import CODE, MD, Bench
+from bench_core import CODE, Bench
 from test_cores_agree import BASE, SIZE, Bus, accept, ask, differences, random_snapshot, with_handlers
 from test_generated_code import LOOPS, random_loops, tame
 
@@ -206,7 +205,8 @@ def compare(seed: int, programs: int, timing: str) -> None:
                 core.set_trusted(trusted)
         for _ in range(rng.randrange(1, 8)):
             until = cores[0].tick + rng.choice((7, 50, 400, 1500))
-            own = rng.choice((None, *PARTITIONS) if guests else (None, (BASE, place & 0x1FFFFFFF | 0xFFF), random_range(rng)))
+            any_own = (BASE, place & 0x1FFFFFFF | 0xFFF), random_range(rng)
+            own = rng.choice((None, *(PARTITIONS if guests else any_own)))
             for core in cores[:3]:
                 core.set_partition(own)
             level = rng.choice((0, 0, 0, 3, 9, 15))

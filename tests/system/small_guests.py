@@ -19,7 +19,7 @@ BASE = (0x88000000, 0x89000000)  # of the small guests; a word for reports lies 
 MS = 400_000
 PERIOD = 10 * MS
 
-# Guest GUEST, from 1 on by priority, does CASE and then waits. Interrupts are counted, and TMU0's are cleared by their owner.
+# A guest does CASE, then waits for ever. Its interrupts are counted; the owner of TUNI0 clears that.
 START = r"""
 #include "spumone.h"
 #define REPORT ((volatile long *)(BASE + 0x100000))
@@ -93,7 +93,10 @@ void main(void)
 
 def start(folder: Path, impl: str, cases: dict[str, str], lines: dict[str, str], *sets: str, spin: int = 1) -> Machine:
     """The RTOS, and a small guest a row of ``cases`` (name: C statements), the highest first, at tick 0. ``lines``:
-    TOML list of each one's; ``spin``: turns of two instructions that their interrupt handlers take. Every 10 ms the RTOS's job is due: ``board.deadlines[0]``."""
+    TOML list of each one's; ``spin``: turns of two instructions that their interrupt handlers take.
+
+    Every 10 ms the RTOS's job is due: ``board.deadlines[0]``.
+    """
     cc = build("toolchain")["cc"]
     rtos = artefact("rtos", "rtos-demo-spumone.elf")
     roles = {"cpu": "cpu", "spumone": "hypervisor", "intc": "intc", "tmu": "tmu", "scif0": "scif", "scif1": "scif"}

@@ -37,8 +37,8 @@ def test_a_register(tmp_path: Path, impl: str, leases: str) -> None:
     at = {key: symbol(tmp_path, "low", key) for key in ("at_load", "at_store")}
     assert said(board, "trespass") == [
         f"guest low at pc 0x{at['at_load']:08x} read register 0xffdc000c (4 bytes) {BLOCK}",
-        f"guest low at pc 0x{at['at_store']:08x} wrote register 0xffe00018 (4 bytes) of scif0, the block of ERI0 to TXI0, "
-        "which is guest rtos's",
+        f"guest low at pc 0x{at['at_store']:08x} wrote register 0xffe00018 (4 bytes) of scif0, the block of ERI0 to "
+        "TXI0, which is guest rtos's",
     ]
     assert board.figures()["trespasses"] == {"rtos": NOTHING, "low": {"registers": 6, "memory": 0}}
     assert words(board, 0)[1] != 0  # it was read, though
@@ -219,5 +219,3 @@ def test_the_demonstration_has_none(impl: str) -> None:
 def test_a_wrong_option() -> None:
     with pytest.raises(Exception, match='trespass = .ignore.: expected "report", "refuse" or "off"'):
         machine(SPUMONE, "spumone.trespass=ignore")
-
-
