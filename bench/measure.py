@@ -51,14 +51,19 @@ def arguments(text: str) -> argparse.Namespace:
     return parser(text).parse_args()
 
 
-def show(title: str, columns: list[str], rows: list[list[str]], result: dict[str, Any], where: str | None) -> None:
-    """Print the table; write the JSON."""
+def print_table(title: str, columns: list[str], rows: list[list[str]], where: str | None) -> None:
+    """Print a table, to stderr where JSON goes to stdout (``where`` is "-")."""
     table = Table(title=title)
     for k, column in enumerate(columns):
         table.add_column(column, justify="right" if k else "left")
     for row in rows:
         table.add_row(*row)
     Console(stderr=where == "-", width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def show(title: str, columns: list[str], rows: list[list[str]], result: dict[str, Any], where: str | None) -> None:
+    """Print the table; write the JSON."""
+    print_table(title, columns, rows, where)
     if where == "-":
         print(json.dumps(result))
     elif where:

@@ -3,7 +3,8 @@
     python -m bench.spumone [--json FILE]
 
 Three guests that do nothing, a bus that remembers writes, and stimuli by hand. Exit code 1 where a part's instructions
-are not those of ``hypervisor_node.paths``. Ticks with caches and pipeline come from ``cosim latency``.
+are not those of ``hypervisor_node.paths``. The second table is of ``timing = "sh4a"``: whole paths, everything in the
+caches, and nothing. Latencies in a running machine come from ``cosim latency``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from bench.measure import show
+from bench.measure import print_table, show
 from cosim.image import load_elf
 from cosim.sh7780 import INTEVT
 from cpu_node import make_core
@@ -27,18 +28,19 @@ MD, RB, BL, IMASK = 0x40000000, 0x20000000, 0x10000000, 0xF0
 SPIN = bytes.fromhex("feaf0900")  # bra itself, nop
 VECTORS = 0x10000  # of a guest, from its memory's start
 STACK = 0x8000
-LEVEL = {"TUNI0": 4, "RXI0": 8, "RXI1": 6}  # INTC levels of the guests' lines
+LEVEL = {"TUNI0": 4, "RXI0": 8, "RXI1": 6, "TXI1": 8}  # INTC levels of the guests' lines
 LINES = ("RXI0", "RXI1", "TUNI0")  # whose: a guest each
 
 
 class Board:
     """A core in the firmware, with ``len(flags)`` guests; a guest's lines are LINES of its number."""
 
-    def __init__(self, flags: tuple[int, ...] = (0, 0, 0), kind: str = "native") -> None:
+    def __init__(self, flags: tuple[int, ...] = (0, 0, 0), kind: str = "native", serial: int = 0) -> None:
         self.image = load_elf(artefact("spumone", "spumone.elf"))
         self.core: Any = make_core(kind, RAM)
         self.core.bus = self
         self.writes: list[tuple[int, int]] = []
+        self.values: dict[int, int] = {}  # as written last
         self.base = [0x88000000 + k * 0x01000000 for k in range(len(flags))]
         for paddr, data in self.image.segments:
             self.core.write(paddr, data)
@@ -50,7 +52,8 @@ class Board:
             guests.append({"priority": 0, "entry": base, "sr": MD | RB | BL | IMASK, "flags": flag, "memory": paddr,
                            "size": 0x01000000, "segments": [(paddr, 0x0F100000, 32)]})  # fmt: skip
         owners = {INTEVT[line]: k for k, line in enumerate(LINES[: len(flags)])}
-        self.core.write(self.at("spm_table") & 0x1FFFFFFF, layout.table(7, guests, owners))
+        owners |= {INTEVT["TXI1"]: layout.CONSOLE} if serial else {}
+        self.core.write(self.at("spm_table") & 0x1FFFFFFF, layout.table(7, guests, owners, serial, 8))
         self.core.set_state({"pc": self.at("_start")})
         self.ends = {place: f"guest {k}" for k, base in enumerate(self.base) for place in (base, base + 0x100)}
         self.ends |= {base + VECTORS + at: f"vector {at:#x} of {k}" for k, base in enumerate(self.base)
@@ -61,12 +64,13 @@ class Board:
         return self.image.symbol(symbol)
 
     def read(self, tick: int, paddr: int, size: int) -> int:
-        """No device is read."""
-        return 0
+        """What was written last, or 0."""
+        return self.values.get(paddr, 0)
 
     def write(self, tick: int, paddr: int, size: int, value: int) -> None:
         """A device's register."""
         self.writes.append((paddr, value))
+        self.values[paddr] = value
 
     def go(self, *symbols: str) -> tuple[str, int]:
         """Where it comes to: a place of a guest, "asleep" or one of the symbols; and the instructions up to there."""
@@ -140,7 +144,13 @@ def parts() -> dict[str, int]:
     board = Board().up(7)
     out["interrupt"] = board.interrupt("RXI1")[1]
     board = Board().up(7)
-    out["switch"] = board.interrupt("RXI0")[1]
+    out["switch"] = board.interrupt("RXI0", to=["spm_enter"])[1]
+    out["enter"] = board.go()[1]
+    board.call("wait", sr=MD | 7 << 4, to=["elect"])
+    board.go()
+    board.interrupt("RXI0", to=["spm_enter"])
+    out["enter_bare"] = board.go()[1]
+    out["wait"] = board.call("wait", sr=MD | 7 << 4, to=["elect"])[1]
     board = Board().up(7)
     out["idle"] = board.call("idle", sr=MD | 3 << 4, to=["elect"])[1]
     two = board.go()[1]  # to guest 2
@@ -151,7 +161,8 @@ def parts() -> dict[str, int]:
     board = Board().up(7, 3)
     board.call("idle", sr=MD, to=["elect"])
     out["sleep"] = board.go()[1] - 3 * out["elect"]
-    out["wake"] = board.interrupt("RXI1")[1]  # guest 1 runs
+    out["wake"] = board.interrupt("RXI1", to=["spm_enter"])[1]
+    board.go()  # guest 1 runs
     out["hold"] = board.interrupt("TUNI0")[1]  # for guest 2
     board.call("idle", sr=MD | 3 << 4, to=["elect"])
     out["unmask"] = board.go("spm_woken")[1] - out["sleep"] - 3 * out["elect"]
@@ -165,13 +176,54 @@ def parts() -> dict[str, int]:
 
     # Of a switch to a guest that uses both units, what exceeds one that looks at neither, and one that moves neither.
     both = layout.FPU | layout.MMU
-    out["units"] = Board((both, 0, 0)).up(7).interrupt("RXI0")[1] - out["switch"]
+    switch = out["switch"] + out["enter"]
+    out["units"] = Board((both, 0, 0)).up(7).interrupt("RXI0")[1] - switch
     for unit, flag in (("fpu", layout.FPU), ("mmu", layout.MMU)):
-        out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - out["switch"] - out["units"]
+        out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - switch - out["units"]
+    board = Board((0, 0), serial=0xFFE10000).up()
+    out["write"] = board.call("write", board.base[0], 1)[1]
+    out["read"] = board.call("read", board.base[0], 1)[1]
+    board.interrupt("TXI1")  # whose it is
+    out["serial"] = board.interrupt("TXI1")[1]
     board = Board((0, layout.RESTART, 0)).up(7)
     board.core.set_state({"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK})
     out["reset"] = board.go("elect")[1]
     return out
+
+
+def whole() -> list[tuple[str, int, int]]:
+    """(path, ticks from the acceptance or the call to the guest's instruction: caches warm, caches cold)."""
+    rows = []
+    paths = {
+        "an interrupt goes on to the running guest": ("", "RXI1", ""),
+        "Linux to the RTOS, which waited (wait)": ("wait", "RXI0", ""),
+        "the RTOS's wait back to Linux": ("wait", "RXI0", "wait"),
+        "the same with idle, which keeps registers: there": ("idle", "RXI0", ""),
+        "and back": ("idle", "RXI0", "idle"),
+    }
+    for title, (how, line, back) in paths.items():
+        ticks = []
+        for cold in (False, True):
+            board = Board((0, layout.FPU | layout.MMU, 0)).up(7)
+            board.core.timing = "sh4a"
+            for _ in range(3 if how else 0):  # there and back, with everything into the caches
+                board.interrupt("RXI0")
+                board.call(how, sr=MD | 7 << 4)
+            if back or not how:
+                board.interrupt(line)
+            if not how:  # the guest is in its vector; its registers are as a running guest's
+                board.core.set_state({"pc": board.base[1], "sr": MD})
+            if cold:
+                board.core.timing = "fast"
+                board.core.timing = "sh4a"
+            began = board.core.tick
+            if back:
+                board.call(back, sr=MD | 7 << 4)
+            else:
+                board.interrupt(line)
+            ticks.append(board.core.tick - began)
+        rows.append((title, *ticks))
+    return rows
 
 
 def main() -> int:
@@ -183,11 +235,16 @@ def main() -> int:
     image = load_elf(artefact("spumone", "spumone.elf"))
     code = sum(len(data.rstrip(b"\0")) for paddr, data in image.segments if paddr < 0x0F008000)
     wrong = [part for part in PARTS if counted[part] != PARTS[part].instructions]
-    rows = [[part, f"{counted[part]}", f"{PARTS[part].instructions}", PARTS[part].does] for part in PARTS]
+    timed = whole()
     result = {"schema": "cosim.bench.spumone/1", "text_bytes": code, "counted": counted,
-              "charged": {part: PARTS[part].instructions for part in PARTS}, "ok": not wrong}  # fmt: skip
-    show(f"SPUMONE's firmware: {code} bytes of code and constants, vectors' gaps included; instructions a part",
-         ["part", "executed", "charged", "what it does"], rows, result, args.json)  # fmt: skip
+              "charged": {part: PARTS[part].instructions for part in PARTS}, "ok": not wrong,
+              "ticks_sh4a": [{"path": title, "warm": warm, "cold": cold} for title, warm, cold in timed]}  # fmt: skip
+    rows = [[title, f"{warm}", f"{cold}"] for title, warm, cold in timed]
+    title = "Whole paths, ticks (timing = 'sh4a'; the CPU's 39 to accept an interrupt are in them)"
+    print_table(title, ["path", "caches warm", "cold"], rows, args.json)
+    rows = [[part, f"{counted[part]}", f"{PARTS[part].instructions}", PARTS[part].does] for part in PARTS]
+    title = f"SPUMONE's firmware: {code} bytes of code and constants, vectors' gaps included; instructions a part"
+    show(title, ["part", "executed", "charged", "what it does"], rows, result, args.json)
     if wrong:
         print(f"bench: hypervisor_node/paths.py differs in {', '.join(wrong)}", file=sys.stderr)
     return 1 if wrong else 0

@@ -221,6 +221,7 @@ class Trap(Body):
     state: bytes  # cosim.state order, little-endian words
     sleeping: bool = False  # the running vCPU waits in its idle call; false of its own SLEEP
     pending: list[tuple[int, int]] = []  # requests: (INTEVT, level), the one to be taken first leading
+    read: list[bytes] = []  # "again": what Directive.reads found
     words: list[int] = []  # "report": what the firmware tells, struct spm_report
 
 
@@ -241,7 +242,8 @@ class Directive(Body):
     deliver: int = 0  # INTEVT of the interrupt that the vCPU enters with this; 0: none
     calls: list[CallRow] | None = None  # lease of calls, until the next one; None: as before
     more: bool = False  # at start: ask again, images come in pieces
-    again: bool = False  # make the writes only, then trap with cause "again": what is pending now?
+    again: bool = False  # make writes and reads only, then trap with cause "again": what is pending now, what was read?
+    reads: list[tuple[int, int]] = []  # with again: (address, size), of devices, or of RAM by physical address
     wake: int = 0  # charge of an interrupt in ``forward`` that ends an idle call so answered; else vectors[3]
     # SPUMONE as firmware, which runs on the core itself: nothing is trapped or charged. Its labels (address, name):
     # "entry" where the core starts, "reset" where it goes on when a guest has reset it, "current" the word that points

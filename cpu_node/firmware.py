@@ -12,18 +12,28 @@ from typing import Any
 from cosim.sh7780 import LINE, MODULES, PINS
 from cosim.state import STATE_NAMES
 
-STARTS = ("interrupt", "wake", "reset", "set_vbr", "idle", "route", "query", "restart", "stop", "refused", "inside")
+STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait write read refused inside".split())
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
 CODES = 0x1000 >> 5  # INTEVT codes in its table of owners
 # What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.
-PATHS = {("interrupt", "entered"): "switch", ("interrupt", "held"): "hold", ("idle", "resumed"): "idle+resume",
-         ("idle", ""): "idle+sleep", ("wake", "resumed"): "wake_hold+resume", ("wake", ""): "wake_hold"}  # fmt: skip
+PATHS = {
+    ("interrupt", "entered"): "switch",
+    ("interrupt", "held"): "hold",
+    ("idle", "resumed"): "idle+resume",
+    ("idle", ""): "idle+sleep",
+    ("wait", "resumed"): "wait+resume",
+    ("wait", ""): "wait+sleep",
+    ("wake", "resumed"): "wake_hold+resume",
+    ("wake", ""): "wake_hold",
+}
 # Words below a vCPU's pointer, upwards, and the words from it on.
 KEPT = (*"tea tra expevt r0 r1 r2 r3 r4 r5 r6 r7 macl mach pr r4_bank r5_bank r6_bank r7_bank".split(),
         *"r8 r9 r10 r11 r12 r13 r14 gbr dbr pc sr r15".split())  # fmt: skip
-HOT = ("wake", "held", "general", "tlb", "interrupt", "code", *(f"r{n}_bank" for n in range(4)), "entry_sr", "flags",
-       "held_int2", "held_irq", "deaf", "index")  # fmt: skip
+HOT = (*"wake code interrupt entry_sr flags bare_r15 bare_sr bare_pc r0_bank r1_bank r2_bank r3_bank".split(),
+       *"general tlb held deaf".split())  # fmt: skip
+HELD_INT2 = 216  # V_HELD_INT2 of guests/spumone/vcpu.h; behind it V_HELD_IRQ
+BARE = 16  # flag: it waits with nothing to keep but R15, SR and PC
 READY, STOPPED = 0xFFFFFFFF, 0xFFFFFFFE
 
 
@@ -38,7 +48,7 @@ class Firmware:
         self.start = "start"
         self.inside = True  # SPUMONE's code runs
         self.began = self.slept = 0  # tick of the start, and the core's sleep ticks then
-        self.took: dict[str, list[int]] = {}  # path -> ticks of each run of it, sleep apart
+        self.took: dict[str, list[int]] = {}  # path -> runs of it; ticks in all, fewest and most, sleep apart
 
     def _word(self, address: int) -> int:
         return int.from_bytes(self.core.read(address & 0x1FFFFFFF, 4), "little")
@@ -50,6 +60,11 @@ class Firmware:
     def told(self) -> list[int]:
         """The words of struct spm_report."""
         return list(struct.unpack(f"<{TOLD_WORDS}I", self.core.read(self.at["report"] & 0x1FFFFFFF, 4 * TOLD_WORDS)))
+
+    def count(self, path: str, ticks: int) -> None:
+        """A run of a path."""
+        runs, total, fewest, most = self.took.get(path, (0, 0, ticks, ticks))
+        self.took[path] = [runs + 1, total + ticks, min(fewest, ticks), max(most, ticks)]
 
     def path(self, end: str) -> str:
         """Name of the path that ends there."""
@@ -65,7 +80,8 @@ class Firmware:
         """(INTEVT, guest, level) of what is masked until that guest runs. The level is the highest of the guest's."""
         out = []
         for pointer, name in self.names.items():
-            level, int2, irq = (self._word(pointer + 4 * HOT.index(key)) for key in ("held", "held_int2", "held_irq"))
+            level = self._word(pointer + 4 * HOT.index("held"))
+            int2, irq = self._word(pointer + HELD_INT2), self._word(pointer + HELD_INT2 + 4)
             codes = [source.intevt for source in MODULES if int2 >> source.mask & 1]
             codes += [intevt for n, (_, intevt) in enumerate(PINS) if irq >> 31 - n & 1]
             out += [(intevt, name, level >> 4) for intevt in codes]
@@ -79,6 +95,8 @@ class Firmware:
             count = len(KEPT) + len(HOT)
             words = struct.unpack(f"<{count}I", self.core.read(paddr - 4 * len(KEPT), 4 * count))
             kept = dict(zip(KEPT + HOT, words, strict=True))
+            if kept["wake"] != READY and kept["flags"] & BARE:
+                kept.update(r15=kept["bare_r15"], sr=kept["bare_sr"], pc=kept["bare_pc"])
             state = {key: kept.get(key, 0) for key in STATE_NAMES}
             state["intevt"] = kept["code"] << 3
             if kept["sr"] & 0x20000000:  # its R0-R7 are bank 1

@@ -36,6 +36,7 @@ from cosim.messages import (
 from cosim.sh7780 import LINE
 from cosim.state import Stop, pack, unpack
 from cosim.target import Target
+from cpu_node.attribution import Attributed
 from cpu_node.firmware import STARTS, Firmware
 from cpu_node.observers import Deadline, Latency
 from cpu_node.partition import Partition
@@ -100,6 +101,8 @@ class Machine:
         self.best: SourceRow | None = None
         self.forward: frozenset[int] = frozenset()
         self.latency: list[Latency] = []
+        self.attributed: Attributed | None = None  # the latency that is followed unit by unit
+        self.until = 0  # horizon while it is
         self.deadlines: list[Deadline] = []
         self.interrupts: Counter[str] = Counter()
         self.firmware: Firmware | None = None
@@ -117,7 +120,7 @@ class Machine:
         self.slice_ticks = FIRST_SLICE  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
         self.timing, self.timing_from = "fast", NEVER  # the timing that begins at a tick
-        self.idle_lease, self.wake_charge = (-1, 0), 0
+        self.idle_lease, self.wake_charge, self.forward_charge = (-1, 0), 0, 0
         self.idling = False  # the running guest waits in its idle call
         self.calls: dict[tuple[int, int], tuple[int, int, str]] = {}
         self.last_input: dict[str, int] = {}
@@ -155,6 +158,9 @@ class Machine:
         """MMIO read of size bytes at the unit's start tick."""
         if self.partition is not None and self.partition.register(tick, "read", address, size):
             return 0
+        return self._read(tick, address, size)
+
+    def _read(self, tick: int, address: int, size: int) -> int:
         target = self._target(address)
         if target is None:
             return 0
@@ -200,7 +206,7 @@ class Machine:
             self._levels(target, tick, target.levels & ~falls)
         if target is self.intc:
             self._arbitrate()
-        self.core.limit(target.promise.quiet)
+        self._limit(target.promise.quiet)
 
     def _ask(self, target: Target, tick: int, body: Any) -> Answer:
         if target is self.intc:
@@ -239,7 +245,11 @@ class Machine:
             self.core.add_leases(answer.leases)
             followed = {row[3] for row in answer.effects if row[4] != "end"}
             target.constant = {row[0]: row[3][0][1] for row in answer.leases if row[0] in followed}
-        self.core.limit(target.promise.due())
+        self._limit(target.promise.due())
+
+    def _limit(self, tick: int) -> None:
+        self.until = min(self.until, tick)
+        self.core.limit(tick)
 
     def _drop_leases(self, target: Target) -> None:
         for first, last in target.regions:
@@ -271,6 +281,8 @@ class Machine:
                     self.asserted[line] = tick
                     for observer in self.latency:
                         observer.line_rose(line, tick)
+                    if self.attributed is not None and line == self.attributed.line:
+                        self._limit(self.core.tick)
                 else:
                     self.asserted.pop(line, None)
         self._arbitrate()
@@ -327,7 +339,7 @@ class Machine:
 
     # SPUMONE ----------------------------------------------------------------------------------------------
 
-    def trap(self, cause: str, number: int, level: int) -> None:
+    def trap(self, cause: str, number: int, level: int, read: list[bytes] | None = None) -> None:
         """Ask SPUMONE, and do as it says."""
         core, tick = self.core, self.core.tick
         assert self.hypervisor is not None
@@ -339,7 +351,7 @@ class Machine:
         for target in self.targets:
             target.flush()  # they work while SPUMONE does
         waits = bool(core.sleeping) and self.idling
-        trap = Trap(cause, number, level, core.state_bytes(), waits, self._pending())
+        trap = Trap(cause, number, level, core.state_bytes(), waits, self._pending(), read or [])
         d = self.hypervisor.call(tick, trap)
         if not isinstance(d, Directive):
             raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(d).__name__}; expected Directive")
@@ -356,17 +368,24 @@ class Machine:
         if d.again:
             for address, size, value in d.writes:
                 self._write(tick, SPUMONE_PC, address, size, value)
-            return self.trap("again", number, level)
-        charge = d.charge
+            for paddr, data in d.loads:
+                core.write(paddr, data)
+            return self.trap("again", number, level, [self._fetch(tick, *row) for row in d.reads])
+        charge, entry = d.charge, 0
         if level and timing_of(core) != "fast":
             # What accept() takes: SPUMONE's charge counts its instructions only.
-            charge += TICKS["interrupt_entry"] + max(core.snapshot()["timing"]["ready"])
+            entry = TICKS["interrupt_entry"] + max(core.snapshot()["timing"]["ready"])
+            charge += entry
+        if self.attributed is not None:
+            if level:
+                self.attributed.accept(tick, tick + entry, LINE.get(number, ""))
+            self.attributed.charge(tick + entry, tick + charge, d.charge_path, LINE.get(d.deliver, ""))
         core.set_state_bytes(d.state)
         core.sleeping = self.idling = d.sleep
         core.tick = tick + charge
         core.set_vectors(None if d.vectors[0] < 0 else d.vectors[0], *d.vectors[1:])
         self.forward = frozenset(d.forward)
-        self.idle_lease, self.wake_charge = d.idle, d.wake - d.vectors[3]
+        self.idle_lease, self.wake_charge, self.forward_charge = d.idle, d.wake - d.vectors[3], d.vectors[3]
         if d.calls is not None:
             self.calls = {(entry, r4): (charge, r0, path) for entry, r4, charge, r0, path in d.calls}
         self._account(tick, charge, d.charge_path, d.vcpu)
@@ -397,6 +416,12 @@ class Machine:
         """A guest enters the interrupt of a line."""
         if self.starvation is not None:
             self.starvation.taken[line] = tick
+
+    def _fetch(self, tick: int, address: int, size: int) -> bytes:
+        """What SPUMONE reads: RAM, or a device's register."""
+        if address < 0x20000000:
+            return bytes(self.core.read(address, size))
+        return self._read(tick, address, size).to_bytes(size, "little")
 
     def _start_firmware(self, d: Directive) -> None:
         """SPUMONE runs on the core: nothing is trapped, its paths are watched."""
@@ -449,7 +474,9 @@ class Machine:
         assert firmware is not None
         path = firmware.path(end)
         self.charges[path] += 1
-        firmware.took.setdefault(path, []).append(tick - firmware.began - (self.core.sleep_ticks - firmware.slept))
+        if self.attributed is not None:
+            self.attributed.path_ended(path, end == "held")
+        firmware.count(path, tick - firmware.began - (self.core.sleep_ticks - firmware.slept))
 
     def _reset(self, stop: Stop) -> str:
         """A guest has reset the CPU. SPUMONE goes on without it; else the text says what became of the run."""
@@ -494,6 +521,8 @@ class Machine:
         state.update(r0=r0 & 0xFFFFFFFF, pc=state["pr"])
         self.core.set_state_bytes(pack(state))
         self._account(self.core.tick, charge, path, self.vcpu)
+        if self.attributed is not None:
+            self.attributed.charge(self.core.tick, self.core.tick + charge, path, "")
         self.core.tick += charge
 
     def _pending(self) -> list[tuple[int, int]]:
@@ -599,7 +628,10 @@ class Machine:
         single = single and (core.tick < until or getattr(core, "in_pair", False))
         began, ran = time.monotonic(), core.instructions
         doing(Row.INTERPRETER)  # or what a core says itself
-        stop: Stop = core.step() if single else core.run(until)
+        if self.attributed is not None and self.attributed.rise >= 0:
+            stop = self._follow(self.attributed, until, single)
+        else:
+            stop = core.step() if single else core.run(until)
         doing(Row.MACHINE)
         self._pace(core.instructions - ran, time.monotonic() - began)
         if stop.reason == "breakpoint" and getattr(core, "in_pair", False):
@@ -610,6 +642,21 @@ class Machine:
                 self.debugger.stand()
             return self._run(core.tick if self.deferred else until)
         return stop
+
+    def _follow(self, sample: Attributed, until: int, single: bool) -> Stop:
+        """As core.run(until), unit by unit while a sample is in progress."""
+        core: Any = self.core
+        sample.begin(core.tick, self.vcpu)
+        self.until = until
+        while True:
+            raw = core.state_bytes()
+            stop: Stop = core.run(until) if core.sleeping else core.step()
+            row = self.table.get(sample.line)
+            sample.unit(core.tick, raw, self.vcpu, row[2] if row else 0)
+            if stop.reason != "step" or single:
+                return stop
+            if core.tick >= self.until:
+                return Stop("horizon", core.tick, stop.pc)
 
     def _pace(self, instructions: int, seconds: float) -> None:
         """Choose slices of SLICE seconds by the core's speed; they change no result."""
@@ -626,21 +673,31 @@ class Machine:
         if self.firmware is not None:
             self.interrupts[line] += 1
             self.accepted = line
-            return self.core.accept()
+            return self._accept(line)
         if self.hypervisor is not None and not (self.leased and intevt in self.forward):
             return self.trap("interrupt", intevt, level)
         self.interrupts[line] += 1
         self._vcpu(self.vcpu)["interrupts"] += 1
         if self.hypervisor is None:
-            return self.core.accept()
+            return self._accept(line)
         self._taken(line, self.core.tick)
         began = self.core.tick
-        self.core.accept()
+        self._accept(line, self.forward_charge)
         path = "interrupt"
         if self.idling:
             self.core.tick += self.wake_charge
             self.idling, path = False, "wake"
+        if self.attributed is not None:
+            charge = self.forward_charge + (self.wake_charge if path == "wake" else 0)
+            self.attributed.charge(self.core.tick - charge, self.core.tick, path, line)
         return self._account(began, self.core.tick - began, path, self.vcpu)
+
+    def _accept(self, line: str, charged: int = 0) -> None:
+        """The CPU enters the interrupt; ``charged``: ticks that its vectors add for SPUMONE."""
+        began = self.core.tick
+        self.core.accept()
+        if self.attributed is not None:
+            self.attributed.accept(began, self.core.tick - charged, line)
 
     def _observe(self, pc: int, tick: int) -> None:
         if (pc, tick) == self.observed:  # a debugger has set registers there
@@ -719,6 +776,9 @@ class Machine:
         """Add an observer ("latency" or "deadline") and its breakpoint."""
         if kind == "latency":
             self.latency.append(Latency(**what))
+        elif kind == "attributed":
+            self.attributed = Attributed(**what)
+            self.latency.append(self.attributed)
         else:
             self.deadlines.append(Deadline(**what))
         self._set_breakpoints()
@@ -815,6 +875,7 @@ class Machine:
             "deadlines": [d.figures(core.tick) for d in self.deadlines],
             "latency": [o.figures() for o in self.latency],
             "charges": dict(self.charges),
+            "paths": dict(self.firmware.took) if self.firmware is not None else {},
             "unmapped": {f"0x{a:08x}" if a != ELSEWHERE else "elsewhere": n for a, n in sorted(self.unmapped.items())},
             "trespasses": self.partition.figures() if self.partition is not None else {},
             "starvation": self.starvation.figures(core.tick) if self.starvation is not None else {},

@@ -236,6 +236,8 @@ class CpuNode:
             answer = {"state": machine.core.state()}
         elif command.what == "samples":
             answer = {"samples": [array("q", o.samples).tobytes() for o in machine.latency]}
+        elif command.what == "attribution":
+            answer = machine.attributed.attribution()
         elif command.what == "syncs":
             answer = {"syncs": machine.syncs[data["from"] :][:10_000]}
         elif command.what == "journal":

@@ -13,6 +13,7 @@ import msgspec
 
 from cosim import messages, topology
 from cosim.placement import ROLES, component_class
+from guests.rtos import calls
 from hypervisor_node import paths
 from launch.cli import parser
 
@@ -24,6 +25,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """(file name, text) of each generated page but those of registers and instructions, which have their own module."""
     yield "protocol.md", messages.reference()
     yield "spumone-paths.md", paths.page()
+    yield "rtos-calls.md", calls.page()
     yield "topology.md", topology_page()
     yield "commands.md", commands_page()
 

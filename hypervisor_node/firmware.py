@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cosim.image import Image
 from cosim.sh7780 import LINE
 from hypervisor_node import layout
-from hypervisor_node.model import ENTRIES, PAGE, Model, Vcpu
+from hypervisor_node.model import CONSOLE, ENTRIES, PAGE, Model, Vcpu
 
 MEMORY = (0x0F000000, 0x01000000)
 KEPT_IMAGES = (0x0F100000, 0x0FFF0000)  # images a restart copies from: first address, and the one behind the last
@@ -18,10 +18,11 @@ ALIGN = 32  # bytes; the loader copies cache lines
 VCPU_SIZE = 512  # guests/spumone/vcpu.h
 # What the CPU node watches, and its symbol in the firmware.
 LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell",
-          "routes": "routes", "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded", "entered": "spm_entered",
+          "routes": "routes", "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded",
+          "entered": "spm_entered",
           "resumed": "spm_resumed", "held": "spm_held", "answered": "spm_answered", "refused": "refused",
           "inside": "inside"}  # fmt: skip
-REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP = range(1, 9)  # enum told
+REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP, LOST = range(1, 10)  # enum told
 
 
 @dataclass
@@ -49,7 +50,7 @@ def keep(guests: list[Placed]) -> list[tuple[int, bytes]]:
     return copies
 
 
-def table(image: Image, guests: list[Placed], model: Model, ceiling: int) -> tuple[int, bytes]:
+def table(image: Image, guests: list[Placed], model: Model) -> tuple[int, bytes]:
     """Physical address and bytes of the firmware's table. Fills in where each vCPU's list of segments lies."""
     at = image.symbol("spm_table")
     rows = []
@@ -59,18 +60,20 @@ def table(image: Image, guests: list[Placed], model: Model, ceiling: int) -> tup
         rows.append({"priority": v.priority, "entry": v.entry, "sr": v.sr, "flags": flags, "memory": v.memory[0],
                      "size": v.memory[1], "segments": guest.segments})  # fmt: skip
         v.segments = at + layout.segments_offset(v.index) if guest.segments else 0
-    owners = {code: vcpu.index for code, vcpu in model.owner.items()}
-    return at & 0x1FFFFFFF, layout.table(ceiling, rows, owners)
+    owners = {code: layout.CONSOLE if vcpu is CONSOLE else vcpu.index for code, vcpu in model.owner.items()}
+    serial = (model.serial.base, model.serial.level) if model.serial is not None else ()
+    return at & 0x1FFFFFFF, layout.table(model.ceiling, rows, owners, *serial)
 
 
 def labels(image: Image) -> list[tuple[int, str]]:
     """(address, name) of what the CPU node watches."""
     rows = [(image.symbol(symbol), name) for name, symbol in LABELS.items()]
+    rows.append((image.symbol("spm_entered_bare"), "entered"))
     return rows + [(PAGE + 16 * n, name) for n, name in enumerate(ENTRIES)]
 
 
 def code(image: Image) -> list[tuple[int, int]]:
-    """Physical addresses (first, last) of SPUMONE's code, and of the vCPUs it looks at in a guest's place; whole pages."""
+    """Physical addresses (first, last) of SPUMONE's code and of the vCPUs it looks at in a guest's place, in pages."""
     first, last, page = (image.symbol(symbol) & 0x1FFFF000 for symbol in ("_start", "current", "page"))
     return [(first, last | 0xFFF), (page - 0x1000, page | 0xFFF)]  # before the page is what its entries branch to
 
@@ -94,6 +97,7 @@ def said(names: list[str], words: list[int]) -> str:
         FAULT: f"{name} took exception 0x{value:03x} at pc 0x{pc:08x} and gave no vector base yet",
         CRASH: f"{name} has reset the CPU (EXPEVT 0x{value:03x})",
         RESTART: f"{name} is started again" + (f", asked for at 0x{pc:08x}" if pc else ""),
+        LOST: f"{name} lost a character of the serial device",
         STOP: f"{name} is stopped" + (f", asked for at 0x{pc:08x}" if pc else ""),
     }
     return texts.get(what, f"SPUMONE tells {words}, which this release does not know")

@@ -14,9 +14,9 @@ from cosim.sh7780 import INT2MSKCR, INT2MSKR, INTMSK0, INTMSKCLR0, LINE, mask_wr
 MAGIC = 0x314D5053  # "SPM1"
 MAX_GUESTS, MAX_SEGMENTS = 8, 8  # the last segment is the end: bytes = 0
 CODES = 0x1000 >> 5  # INTEVT codes 0x000..0xfe0: one byte for each
-NOBODY = 0xFF
+NOBODY, CONSOLE = 0xFF, 0xFE  # who owns a line but guests: nobody, and SPUMONE's serial device
 FPU, MMU, RESTART = 1, 2, 8  # flags of a guest; 4 is the firmware's own
-HEADER = ("magic", "guests", "ceiling")
+HEADER = ("magic", "guests", "ceiling", "serial", "serial_level")
 GUEST = ("priority", "entry", "sr", "flags", "memory", "size", "segments")  # and MAX_SEGMENTS times to, from, bytes
 GUEST_WORDS = len(GUEST) + 3 * MAX_SEGMENTS
 TABLE_BYTES = 4 * (len(HEADER) + MAX_GUESTS * GUEST_WORDS) + CODES
@@ -29,9 +29,12 @@ def segments_offset(index: int) -> int:
     return 4 * (len(HEADER) + index * GUEST_WORDS + len(GUEST))
 
 
-def table(ceiling: int, guests: list[dict[str, Any]], owners: dict[int, int]) -> bytes:
-    """The table's bytes. ``guests``: entry, sr, flags, memory, size, and segments; ``owners``: INTEVT to index."""
-    words = [MAGIC, len(guests), ceiling]
+def table(
+    ceiling: int, guests: list[dict[str, Any]], owners: dict[int, int], serial: int = 0, serial_level: int = 0
+) -> bytes:
+    """The table's bytes. ``guests``: entry, sr, flags, memory, size, and segments; ``owners``: INTEVT to index, or
+    CONSOLE; ``serial``: address of the SCIF that is SPUMONE's, 0 for none, and its interrupts' level."""
+    words = [MAGIC, len(guests), ceiling, serial, serial_level]
     for guest in guests:
         rows: Segments = guest["segments"]
         words += [guest[name] for name in GUEST[:-1]] + [len(rows)]
@@ -63,6 +66,7 @@ def header() -> str:
         f"#define MAX_SEGMENTS {MAX_SEGMENTS}",
         f"#define CODES {CODES}",
         f"#define NOBODY {NOBODY:#x}",
+        f"#define CONSOLE {CONSOLE:#x}",
         f"#define GUEST_FPU {FPU}",
         f"#define GUEST_MMU {MMU}",
         f"#define GUEST_RESTART {RESTART}",
@@ -85,7 +89,7 @@ def header() -> str:
         "struct table {",
         f"    unsigned long {', '.join(HEADER)};",
         "    struct guest guest[MAX_GUESTS];",
-        "    unsigned char owner[CODES]; /* by INTEVT / 0x20: index of a guest, or NOBODY */",
+        "    unsigned char owner[CODES]; /* by INTEVT / 0x20: index of a guest, NOBODY or CONSOLE */",
         "};",
         "",
         "/* Interrupt sources: INTEVT, the next one of the same mask bit (a ring), the bit in INT2MSKR or INTMSK0. */",

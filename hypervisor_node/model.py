@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from cosim.messages import CallRow, Directive, Trap
 from cosim.sh7780 import INTEVT, LINE, mask_writes, module_codes
 from cosim.state import STATE_NAMES, pack, unpack
 from hypervisor_node.paths import charge, path_name
+from hypervisor_node.serial import INT2PRI2, PER_CALL, VirtualSerial
 
 MD, RB, BL = 0x40000000, 0x20000000, 0x10000000
-PAGE, ENTRIES = 0x8FFFF000, ("set_vbr", "idle", "route", "query", "restart", "stop")
+PAGE, ENTRIES = 0x8FFFF000, ("set_vbr", "idle", "route", "query", "restart", "stop", "wait", "write", "read")
 EPERM, ENOENT, EINVAL, ENOSYS = -1, -2, -22, -38
 VERSION, SELF, GUESTS, PRIORITY, CEILING = range(5)
 ABI_VERSION = 2
@@ -51,6 +53,7 @@ class Vcpu:
     state: dict[str, int] = field(default_factory=dict)
     base: int = -1
     waiting: bool = False
+    bare: bool = False  # it waits with nothing to keep but R15 and SR
     stopped: bool = False
     held: dict[int, int] = field(default_factory=dict)  # INTEVT -> level, masked until this vCPU runs
 
@@ -86,16 +89,28 @@ class Vcpu:
         self.waiting = False
 
 
+CONSOLE = Vcpu("SPUMONE", -1, -1, 0, 0, (0, 0), stopped=True)  # owns the lines of its serial device
+
+
 class Model:
     """The vCPUs, highest priority first, and who owns which interrupt. ``loader``: address of the code that copies a
     guest's image for a restart, 0 if there is none; ``event`` takes (tick, numbers) for the digest."""
 
-    def __init__(self, vcpus: list[Vcpu], ceiling: int, loader: int, event: Callable[..., None]) -> None:
-        self.vcpus, self.ceiling, self.loader, self.event = vcpus, ceiling, loader, event
+    def __init__(
+        self,
+        vcpus: list[Vcpu],
+        ceiling: int,
+        loader: int,
+        event: Callable[..., None],
+        serial: VirtualSerial | None = None,
+    ) -> None:
+        self.vcpus, self.ceiling, self.loader, self.event, self.serial = vcpus, ceiling, loader, event, serial
         self.owner: dict[int, Vcpu] = {}
         for vcpu in vcpus:
             vcpu.prepare()
             self.owner |= {INTEVT[line]: vcpu for line in vcpu.lines}
+        if serial is not None:
+            self.owner |= {code: CONSOLE for code in module_codes(INTEVT[f"RXI{serial.base >> 16 & 1}"])}
         self.running: Vcpu | None = None
         self.fpu_owner: Vcpu | None = None
         self.mmu_owner: Vcpu | None = None
@@ -104,13 +119,21 @@ class Model:
         self.reported: set[int] = set()
         self.masked: dict[int, int] = {}  # INTEVT -> level, of sources that fired and belong to nobody
         self.writes: list[tuple[int, int, int]] = []  # of the answer being made
-        self.report = ""
-        self.parts: list[str] = []  # of a path that goes on when what is pending is known
+        self.reports: list[str] = []  # likewise
+        self.then: Callable[[Trap], Directive]  # goes on when the CPU node has written and read
 
     # The CPU node's traps -------------------------------------------------------------------------------
 
     def start(self) -> Directive:
         """The highest guest runs."""
+        self.writes = []
+        if self.serial is not None:
+            return self._ask([(INT2PRI2, 4)], self._set_up)
+        return self._run(self.vcpus[0], ["start"])
+
+    def _set_up(self, trap: Trap) -> Directive:
+        assert self.serial is not None
+        self.writes = self.serial.start(int.from_bytes(trap.read[0], "little"))
         return self._run(self.vcpus[0], ["start"])
 
     def trap(self, t: int, trap: Trap) -> Directive:
@@ -119,8 +142,8 @@ class Model:
         assert running is not None
         self.writes = []
         if trap.cause == "again":
-            return self._elect(self.parts, trap)
-        self.report = ""
+            return self.then(trap)
+        self.reports = []
         running.state = unpack(trap.state)
         running.waiting |= trap.sleeping  # in an idle call that the CPU node has answered by lease
         if trap.cause == "interrupt":
@@ -129,17 +152,69 @@ class Model:
             return self._reset(running, trap)
         return self._call(t, running, trap)
 
+    def _ask(self, reads: list[tuple[int, int]], then: Callable[[Trap], Directive]) -> Directive:
+        """The writes so far and these reads are made; ``then`` goes on."""
+        self.then = then
+        return Directive(0, "", writes=self.writes, again=True, reads=reads)
+
     def _interrupt(self, running: Vcpu, intevt: int, level: int, trap: Trap) -> Directive:
         owner = self.owner.get(intevt)
+        if owner is CONSOLE and self.serial is not None:
+            return self._ask(self.serial.states(), self._serial)
         if owner is not None and owner.wants(level) and (running.waiting or owner.index < running.index):
             return self._enter(owner, intevt, level, ["wake" if running.waiting else "switch"])
         if owner is running and owner.base >= 0 and not running.waiting:
             # The CPU node does this by itself while it holds the forward list.
-            return self._enter(owner, intevt, level, ["interrupt"])
+            owner.enter_interrupt(intevt, level)
+            d = self._stay(owner, ["interrupt"])
+            d.deliver = intevt
+            return d
         self._hold(intevt, level)
         if running.waiting:
             return self._elect(["wake_hold"], trap)
         return self._stay(running, ["hold"])
+
+    def _serial(self, trap: Trap) -> Directive:
+        """An interrupt of the serial device: FSR, RFDR, TFDR and LSR are read."""
+        assert self.serial is not None
+        flags, count, waiting, errors = (int.from_bytes(data, "little") for data in trap.read)
+        reads = self.serial.arrivals(count)
+        if reads:
+            return self._ask(reads, lambda trap: self._moved(flags, waiting, errors, trap))
+        return self._moved(flags, waiting, errors, Trap("again", trap.number, trap.level, b"", pending=trap.pending))
+
+    def _moved(self, flags: int, waiting: int, errors: int, trap: Trap) -> Directive:
+        assert self.serial is not None and self.running is not None
+        self.writes += self.serial.interrupt(flags, waiting, errors, b"".join(trap.read))
+        if self.serial.lost:
+            self.reports.append(f"guest {self.vcpus[self.serial.lost[0]].name} lost a character of the serial device")
+            self.serial.lost.clear()
+        if not self.running.waiting:
+            return self._stay(self.running, ["serial"])
+        trap.pending = [row for row in trap.pending if self.owner.get(row[0]) is not CONSOLE]
+        return self._elect(["serial"], trap)
+
+    def _write(self, caller: Vcpu, address: int, size: int) -> Directive:
+        """Call: its characters are read, and taken as far as there is room."""
+        assert self.serial is not None
+        return self._ask([(address & 0x1FFFFFFF, min(size, PER_CALL))] if size else [], partial(self._written, caller))
+
+    def _written(self, caller: Vcpu, trap: Trap) -> Directive:
+        assert self.serial is not None
+        count, writes = self.serial.write(caller.index, b"".join(trap.read))
+        self.writes += writes
+        caller.state["r0"] = count
+        return self._stay(caller, ["write"])
+
+    def _read(self, caller: Vcpu, address: int, size: int) -> Directive:
+        """Call: what has come is put into its memory."""
+        assert self.serial is not None
+        data, writes = self.serial.read(caller.index, size)
+        self.writes += writes
+        caller.state["r0"] = len(data)
+        d = self._stay(caller, ["read"])
+        d.loads = [(address & 0x1FFFFFFF, data)]
+        return d
 
     def _hold(self, intevt: int, level: int) -> None:
         owner = self.owner.get(intevt)
@@ -153,18 +228,19 @@ class Model:
         self.writes += mask_writes(intevt, True)
         if problem and intevt not in self.reported:
             self.reported.add(intevt)
-            self.report = f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked"
+            self.reports.append(f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked")
 
     def _reset(self, running: Vcpu, trap: Trap) -> Directive:
         holder = self.mmu_owner
         if holder not in (None, running):  # MMUCR is 0 now
             self._start_again(holder)
+            self.reports.append(f"guest {holder.name} is started again")
         if running.restart and running.segments:
             self._start_again(running)
-            self.report = f"guest {running.name} is started again"
+            self.reports.append(f"guest {running.name} is started again")
         else:
             self._end(running)
-            self.report = f"guest {running.name} is stopped"
+            self.reports.append(f"guest {running.name} is stopped")
         return self._elect(["reset"], trap)
 
     def _call(self, t: int, caller: Vcpu, trap: Trap) -> Directive:
@@ -174,19 +250,33 @@ class Model:
             s["r0"] = ENOSYS & 0xFFFFFFFF
             inside = number >= 0x1000
             place = f"0x{PAGE + number - 0x1000:08x}, inside an entry" if inside else f"entry {number}"
-            self.report = (
+            self.reports.append(
                 f"guest {caller.name} called {place} of SPUMONE's page, return 0x{s['pr']:08x}: no such function"
             )
             return self._stay(caller, ["inside" if inside else "refused"])
         entry = ENTRIES[number]
-        if entry == "idle":
+        if entry in ("idle", "wait"):
             s["r0"] = 0
-            caller.waiting = True
-            return self._elect(["idle"], trap)
+            caller.waiting, caller.bare = True, entry == "wait"
+            return self._elect([entry], trap)
+        if entry in ("write", "read"):
+            error = self._outside(caller, s["r4"], s["r5"])
+            if not error:
+                return (self._write if entry == "write" else self._read)(caller, s["r4"], s["r5"])
+            s["r0"] = error & 0xFFFFFFFF
+            return self._stay(caller, [entry])
         s["r0"] = getattr(self, "_" + entry)(t, caller, s["r4"], s["r5"]) & 0xFFFFFFFF
         if not caller.ready or caller.state is not s:  # it has ended itself
             return self._elect([entry], trap)
         return self._stay(caller, [entry])
+
+    def _outside(self, caller: Vcpu, address: int, size: int) -> int:
+        """Error of a call that names memory: there is no serial device, or it is not the caller's own, in P1 or P2."""
+        memory, length = caller.memory
+        place = (address & 0x1FFFFFFF) - memory
+        if self.serial is None:
+            return ENOSYS
+        return 0 if address >> 30 == 2 and 0 <= place < length and size <= length - place else EINVAL
 
     def _set_vbr(self, t: int, caller: Vcpu, base: int, _: int) -> int:
         memory, size = caller.memory
@@ -199,8 +289,7 @@ class Model:
         if intevt not in LINE:
             return EINVAL
         codes = module_codes(intevt)
-        owners = {self.owner[code].name for code in codes if code in self.owner}
-        if owners - {caller.name}:
+        if any(self.owner.get(code, caller) is not caller for code in codes):
             return EPERM
         if all(self.owner.get(code) is (caller if on else None) for code in codes):
             return 0  # as it is already
@@ -228,7 +317,7 @@ class Model:
         if not vcpu.segments or not self.loader:
             return ENOENT
         self._start_again(vcpu)
-        self.report = f"guest {vcpu.name} is started again by guest {caller.name}"
+        self.reports.append(f"guest {vcpu.name} is started again by guest {caller.name}")
         self.event(t, 2, vcpu.index)
         return 0
 
@@ -237,7 +326,7 @@ class Model:
         if error:
             return error
         self._end(self.vcpus[index])
-        self.report = f"guest {self.vcpus[index].name} is stopped by guest {caller.name}"
+        self.reports.append(f"guest {self.vcpus[index].name} is stopped by guest {caller.name}")
         self.event(t, 3, index)
         return 0
 
@@ -263,8 +352,12 @@ class Model:
     def _start_again(self, vcpu: Vcpu) -> None:
         """Its image is copied by the loader, which runs in its place, at its priority, interrupts open."""
         self._end(vcpu)
+        before = vcpu.state
         vcpu.prepare()
         vcpu.state.update(pc=self.loader, sr=MD, r4=vcpu.segments, r5=vcpu.entry, r6=vcpu.sr)
+        if vcpu is self.running:  # its state is the CPU's: what is not its own stays
+            names = SHARED + (() if vcpu.fpu else FPU) + (() if vcpu.mmu else MMU)
+            vcpu.state.update({name: before[name] for name in names})
 
     def _leased_calls(self, caller: Vcpu) -> list[CallRow]:
         """Codes of no line and of another guest are refused whatever is asked; questions change nothing."""
@@ -280,24 +373,21 @@ class Model:
 
     def _elect(self, parts: list[str], trap: Trap) -> Directive:
         """Rules 2 and 3. ``parts`` led here."""
-        pending = list(trap.pending)
         while True:
             elected, lowest, looked, wanted = self._look()
             if wanted:
                 # What is held and now wanted comes back: with which others of its mask bit, the CPU node knows.
-                self.parts = [*parts, "unmask"]
-                d = Directive(0, "", writes=[*self.writes, *(write for vcpu in wanted for write in self._unmask(vcpu))])
-                d.again = True
-                return d
+                self.writes += [write for vcpu in wanted for write in self._unmask(vcpu)]
+                parts.append("unmask")
+                return self._ask([], partial(self._elect, parts))
             parts += looked
-            for intevt, level in sorted(pending, key=lambda row: -row[1]):
+            for intevt, level in sorted(trap.pending, key=lambda row: -row[1]):
                 owner = self.owner.get(intevt)
-                if level <= lowest:
+                if level <= lowest or mask_writes(intevt, True)[0] in self.writes:  # masked since
                     continue
                 if owner is not None and owner.wants(level) and (elected is None or owner.index < elected.index):
                     return self._enter(owner, intevt, level, [*parts, "wake"])
                 self._hold(intevt, level)
-                pending = [row for row in pending if module_codes(row[0]) != module_codes(intevt)]
                 parts.append("wake_hold")
                 break
             else:
@@ -310,7 +400,7 @@ class Model:
     def _look(self) -> tuple[Vcpu | None, int, list[str], list[Vcpu]]:
         """The highest ready guest, the lowest IMASK of those that wait above it, the parts taken, and which of those
         wait for what is held."""
-        lowest, above = 15, []
+        lowest, above = 15 if self.serial is None else self.serial.level - 1, []
         for vcpu in self.vcpus:
             if vcpu.ready:
                 break
@@ -343,6 +433,8 @@ class Model:
                 self.writes += self._unmask(vcpu)
             if vcpu.fpu or vcpu.mmu:
                 parts.append("units")
+            if deliver and parts[0] != "interrupt":
+                parts.append("enter_bare" if vcpu.bare else "enter")
         parts += self._move_units(last, vcpu)
         d = self._stay(vcpu, parts)
         d.deliver = deliver
@@ -351,7 +443,7 @@ class Model:
     def _stay(self, vcpu: Vcpu, parts: list[str]) -> Directive:
         """The same vCPU goes on; nothing held is unmasked."""
         d = Directive(charge(*parts), vcpu.name, sleep=vcpu.waiting, charge_path=path_name(parts))
-        d.writes, d.report, d.state = self.writes, self.report, pack(vcpu.state)
+        d.writes, d.report, d.state = self.writes, "; ".join(self.reports), pack(vcpu.state)
         key = (vcpu.index, tuple(owner.index for owner in self.owner.values()), tuple(self.owner))
         if key != self.leased_for:
             self.leased_for = key
@@ -363,7 +455,9 @@ class Model:
             # An idle call of this vCPU changes no other: the CPU node may answer it by itself.
             wait = [other for other in others if other.waiting and other.base >= 0]
             lowest = min((other.imask if other.index < vcpu.index else other.imask - 1 for other in wait), default=15)
-            d.wake = charge("wake", *(["units"] if vcpu.fpu or vcpu.mmu else []))
+            if self.serial is not None:
+                lowest = min(lowest, self.serial.level - 1)
+            d.wake = charge("wake", "enter", *(["units"] if vcpu.fpu or vcpu.mmu else []))
             d.idle = (charge("idle", *["elect"] * len(self.vcpus), "sleep"), lowest)
         return d
 

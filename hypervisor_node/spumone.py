@@ -17,6 +17,7 @@ from cosim.state import pack
 from cosim.topology import TopologyError, ticks
 from hypervisor_node import firmware, layout
 from hypervisor_node.model import ENTRIES, Model, Vcpu
+from hypervisor_node.serial import VirtualSerial
 
 RESET_SR = 0x700000F0
 PIECE = 4 << 20  # bytes of image in one Directive
@@ -24,11 +25,12 @@ PIECE = 4 << 20  # bytes of image in one Directive
 
 class Spumone(Device):
     """The hypervisor's control side and, with ``impl = "model"``, its behaviour. ``image``: the firmware, which the
-    model takes the loader of for restarts; "" without."""
+    model takes the loader of for restarts; "" without. ``serial``: channel of the SCIF that guests share by calls, -1
+    for none, and its interrupts' level."""
 
     ROLE = "hypervisor"
-    OPTIONS = {"impl": "model", "ceiling": 7, "image": "guest:spumone/spumone.elf", "trespass": "report",
-               "watch_memory": True, "starvation": "10ms"}  # fmt: skip
+    OPTIONS = {"impl": "model", "ceiling": 7, "image": "guest:spumone/spumone.elf", "serial": -1, "serial_level": 8,
+               "trespass": "report", "watch_memory": True, "starvation": "10ms"}  # fmt: skip
 
     def setup(self) -> None:
         impl, ceiling = self.config["impl"], self.config["ceiling"]
@@ -51,11 +53,18 @@ class Spumone(Device):
         copies = firmware.keep(self.guests) if self.firmware is not None else []
         vcpus = [guest.vcpu for guest in self.guests]
         loader = self.firmware.symbol("spm_loader") if self.firmware is not None else 0
-        self.model = Model(vcpus, ceiling, loader, self.event)
+        channel, level = self.config["serial"], self.config["serial_level"]
+        if channel not in (-1, 0, 1) or not 1 <= level <= 15:
+            raise DeviceError(
+                f"{self.name}: serial = {channel}, serial_level = {level}: expected a SCIF channel, 0 or 1 (-1: none), "
+                "and an interrupt level 1..15"
+            )
+        serial = VirtualSerial(channel, level, len(vcpus)) if channel >= 0 else None
+        self.model = Model(vcpus, ceiling, loader, self.event, serial)
         rows = [row for guest in self.guests for row in guest.rows] + copies
         if self.firmware is not None:
             rows += self.firmware.segments
-            rows.append(firmware.table(self.firmware, self.guests, self.model, ceiling))
+            rows.append(firmware.table(self.firmware, self.guests, self.model))
         self.pieces = [(paddr + k, data[k : k + PIECE]) for paddr, data in rows for k in range(0, len(data), PIECE)]
         self.started = False
 
@@ -133,7 +142,11 @@ class Spumone(Device):
 
     def state(self) -> dict[str, Any]:
         model = self.model
-        rows = [[v.name, v.base, v.waiting, v.stopped, sorted(v.held.items())] for v in model.vcpus]
+        # That the running one waits may be a leased answer, which the CPU node knows, and has in its own digest.
+        rows = [
+            [v.name, v.base, v.waiting and v is not model.running, v.stopped, sorted(v.held.items())]
+            for v in model.vcpus
+        ]
         owners = sorted((code, vcpu.name) for code, vcpu in model.owner.items())
         masked, running = sorted(model.masked.items()), model.running.name if model.running else ""
         return {"vcpus": rows, "owners": owners, "masked": masked, "running": running}

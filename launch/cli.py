@@ -104,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     latency.add_argument(
         "--timing", choices=("fast", "sh4a"), help="boot fast, and measure so, from 10 ms before the first character on"
     )
+    latency.add_argument("--impl", choices=("model", "firmware"), help="of SPUMONE, in the environments that have it")
     latency.add_argument("--plain", action="store_true", help="no live screen, also on a terminal")
     _share(latency, sets)
 

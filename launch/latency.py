@@ -3,6 +3,9 @@
 Seeded random characters arrive at the RTOS's SCIF0. A sample is the ticks from the rise of RXI0 to the first
 instruction of the function that DEF_INH registered, found by its symbol and seen in the CPU node. Environments:
 ``alone`` (no hypervisor), ``linux`` (RTOS and Linux on SPUMONE), ``stress`` (the same, stress running in Linux).
+
+Where the ticks of each sample went is followed unit by unit (cpu_node.attribution): parts, sections of code that kept
+the interrupt out, and the longest samples in full.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +29,7 @@ from guests.count_changes import count
 from launch.monitor import Monitor, make_monitor
 from launch.record import CheckFailed, Record, check_json, write_json
 from launch.run import observe, report
-from launch.session import Session
+from launch.session import Session, firmware
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TOPOLOGIES = {"alone": "rtos.toml", "linux": "spumone.toml", "stress": "spumone.toml"}
@@ -37,10 +42,16 @@ TIMINGS = {
     "paper's.",
     "sh4a": 'timing = "sh4a": pipeline, caches and memory are modelled, with estimated parameters.',
 }
+IMPLS = {
+    "model": "SPUMONE's own share is modelled, not executed: a lower bound.",
+    "firmware": "SPUMONE's own share is executed.",
+}
+PHASES = ("unit", "wait", "accept", "path", "entry")  # of a sample: cpu_node.attribution.Part
 GAP = (TICK_HZ // 5000, TICK_HZ // 500)  # 0.2 to 2 ms between characters
 SETTLE = TICK_HZ // 100  # ticks between what was awaited and the first character
 PATIENCE = 20 * TICK_HZ  # ticks for a line to appear
 CHUNK = 10_000  # characters sent at once
+HELPERS = [f"arch_local_irq_{what}" for what in ("save", "restore", "enable", "disable")]  # they act for their callers
 IDLE_SHARE = 0.05  # a stress run in which Linux is idle for longer proves nothing
 
 
@@ -56,6 +67,8 @@ def latency(args: argparse.Namespace) -> int:
     rows, timing, kernel = [], args.timing or "fast", "linux"
     for name in names:
         topology = load(EXAMPLES / TOPOLOGIES[name], args.sets)
+        if args.impl and (spumone := topology.node_of_role("hypervisor")):
+            topology.nodes[spumone]["impl"] = args.impl
         cpu = topology.nodes[topology.node_of_role("cpu") or ""]
         timing = args.timing or cpu["timing"]
         if args.timing:
@@ -72,6 +85,9 @@ def latency(args: argparse.Namespace) -> int:
     write_json(args.json, result)
     console = Console(stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
     console.print(table(rows, timing))
+    console.print(parts_table(rows))
+    if any(row["attribution"]["sections"] for row in rows):
+        console.print(sections_table(rows))
     lines = result["changed_lines"]
     console.print(f"Changed guest lines: Linux {lines['linux']} (paper 7), RTOS {lines['rtos']} (paper 14).")
     return 0
@@ -88,7 +104,7 @@ def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Re
     monitor.title = f"latency, {TITLES[name]}"
     with monitor, Session(topology, monitor) as session:
         session.start()
-        observe(session)
+        observe(session, symbols=symbols(session), helpers=HELPERS)
         wait_for(session, "rtos", r"rtos: ready")
         if name != "alone":
             wait_for(session, "linux", r"guest\$ ")
@@ -102,21 +118,41 @@ def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Re
             session.command("timing", timing=args.timing, tick=before["ticks"])
         sent = send(session, random.Random(args.seed), args.samples, before["ticks"] + SETTLE, monitor)
         samples = array("q", session.command("samples")["samples"][0]).tolist()
+        attribution = session.command("attribution")
         after = session.finish()
     taken = after["interrupts"].get("RXI0", 0) - before["interrupts"].get("RXI0", 0)
     if not sent == taken == len(samples) == args.samples:
         raise CheckFailed(f"{sent} characters sent, {taken} interrupts, {len(samples)} samples; expected all equal")
-    row = {
-        "name": name,
-        "hypervisor": "model" if topology.node_of_role("hypervisor") else "none",
-        **statistics(samples),
-    }
+    spumone = topology.nodes.get(topology.node_of_role("hypervisor") or "", {})
+    row = {"name": name, "hypervisor": spumone.get("impl", "none"), **statistics(samples)}
     row.update(digest=after["digest"], run=report(session, after, 0), sim_s=after["ticks"] / TICK_HZ)
+    row["attribution"] = attribution
     if name == "stress":
         row["linux_idle"] = idle_share(before, after)
         if row["linux_idle"] >= IDLE_SHARE:
             raise CheckFailed(f"Linux slept for {row['linux_idle']:.1%} of its ticks under stress; expected under 5 %")
     return row
+
+
+def symbols(session: Session) -> list[tuple[int, str]]:
+    """(address, name) of the code of the guests and of SPUMONE's firmware."""
+    topology = session.topology
+    node = topology.nodes.get(topology.node_of_role("hypervisor") or "", {})
+    images = [guest["image"] for guest in session.guests.values() if guest["load"] is None]
+    if node.get("impl") == "firmware":
+        images.append(firmware(topology, node))
+    return [row for image in images for row in code_symbols(Path(image))]
+
+
+def code_symbols(path: Path) -> list[tuple[int, str]]:
+    """(address, name) of functions and labels in an ELF file's code; of several at one address the global one."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        code = {k for k, section in enumerate(elf.iter_sections()) if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR}
+        table = elf.get_section_by_name(".symtab")
+        rows = [s for s in (table.iter_symbols() if table else ()) if s["st_shndx"] in code]
+        rows = [s for s in rows if s.name and s["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE")]
+        return list({s["st_value"]: s.name for s in rows}.items())
 
 
 def wait_for(session: Session, port: str, pattern: str) -> None:
@@ -151,9 +187,13 @@ def send(session: Session, rng: random.Random, count: int, tick: int, monitor: M
 
 
 def idle_share(before: dict[str, Any], after: dict[str, Any]) -> float:
-    """Share of Linux's ticks between two reports that it spent asleep in its idle task."""
+    """Share of Linux's ticks between two reports in which the CPU slept: nothing else lets it than an idle Linux.
+
+    Where SPUMONE's firmware has the CPU then, they count as its own.
+    """
+    asleep = sum(row["idle"] for row in after["vcpus"].values()) - sum(row["idle"] for row in before["vcpus"].values())
     ticks, idle = (after["vcpus"]["linux"][key] - before["vcpus"]["linux"][key] for key in ("ticks", "idle"))
-    return float(idle / max(1, ticks))
+    return float(asleep / max(1, ticks - idle + asleep))
 
 
 def statistics(samples: list[int]) -> dict[str, Any]:
@@ -169,14 +209,58 @@ def statistics(samples: list[int]) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]], timing: str) -> Table:
     """The paper's Table 2, ours beside it."""
+    spumone = {row["hypervisor"] for row in rows} - {"none"}
     out = Table(
         title=f"Serial interrupt latency of the RTOS, in CPU clocks of 400 MHz (timing = {timing!r})",
-        caption=f"Rise of RXI0 to the first instruction of its handler. {TIMINGS[timing]} SPUMONE's own share is "
-        "modelled, not executed: a lower bound.",
+        caption=f"Rise of RXI0 to the first instruction of its handler. {TIMINGS[timing]} "
+        + " ".join(IMPLS[impl] for impl in sorted(spumone)),
     )
     for column in ("environment", "samples", "min", "avg", "p50", "p99", "p99.9", "max", "paper avg", "paper worst"):
         out.add_column(column, justify="left" if column == "environment" else "right")
     for row in rows:
         figures = [str(row[key]) for key in ("samples", "min", "avg", "p50", "p99", "p999", "max")]
         out.add_row(TITLES[row["name"]], *figures, *(f"{value:g}" for value in PAPER[row["name"]]))
+    return out
+
+
+def part_name(part: dict[str, Any]) -> str:
+    """A part of a sample in words."""
+    texts = {"unit": "instruction in progress: {who}", "wait": "waiting for {who}: {why}", "accept": "the CPU's entry",
+             "path": "{who}: {why}", "entry": "{who}: vector to handler"}  # fmt: skip
+    return texts[part["phase"]].format(**part)
+
+
+def parts_table(rows: list[dict[str, Any]]) -> Table:
+    """What samples consist of: average over all samples of an environment, and the most in one."""
+    out = Table(title="Where the ticks went: average over all samples, and the most in one")
+    out.add_column("part")
+    cells: dict[str, list[str]] = {}
+    order: dict[str, tuple[int, float]] = {}
+    for k, row in enumerate(rows):
+        out.add_column(f"{row['name']} avg", justify="right")
+        out.add_column("max", justify="right")
+        for part in row["attribution"]["parts"]:
+            name, average = part_name(part), part["ticks"] / row["samples"]
+            cells.setdefault(name, [""] * 2 * len(rows))[2 * k : 2 * k + 2] = f"{average:.2f}", str(part["max"])
+            phase, most = PHASES.index(part["phase"]), order.get(name, (0, 0.0))[1]
+            order[name] = phase, min(most, -average)
+    for name in sorted(cells, key=lambda name: order[name]):
+        out.add_row(name, *cells[name])
+    out.add_section()
+    out.add_row("sample", *(text for row in rows for text in (f"{row['avg']:.2f}", str(row["max"]))))
+    return out
+
+
+def sections_table(rows: list[dict[str, Any]]) -> Table:
+    """The ten longest sections of code that kept the interrupt out, from its rise on, by where they ended."""
+    out = Table(title="Longest waits, by where they ended (ticks from the rise on, or from when it came to that)")
+    for column in ("in", "longest", "us", "samples", "ticks", "who: why", "until", "longest: mostly in"):
+        out.add_column(column, justify="right" if column in ("longest", "us", "samples", "ticks") else "left")
+    every = [(row["name"], section) for row in rows for section in row["attribution"]["sections"]]
+    every.sort(key=lambda pair: (-pair[1]["longest"], pair[1]["until"]))
+    for name, section in every[:10]:
+        figures = [f"{section['longest']}", f"{section['longest'] * 1e6 / TICK_HZ:.1f}", f"{section['samples']}"]
+        mostly = f"{section['in'][0][0]} {100 * section['in'][0][1] // section['longest']} %"
+        who = f"{section['who']}: {section['why']}"
+        out.add_row(name, *figures, f"{section['ticks']}", who, section["until"], mostly)
     return out

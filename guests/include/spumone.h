@@ -19,6 +19,9 @@
 #define SPM_QUERY 0x8ffff030   /* entry 3 */
 #define SPM_RESTART 0x8ffff040 /* entry 4 */
 #define SPM_STOP 0x8ffff050    /* entry 5 */
+#define SPM_WAIT 0x8ffff060    /* entry 6 */
+#define SPM_WRITE 0x8ffff070   /* entry 7 */
+#define SPM_READ 0x8ffff080    /* entry 8 */
 
 #define SPM_EPERM (-1)   /* the line is routed to another guest; the other guest is above */
 #define SPM_ENOENT (-2)  /* nothing is kept to start that guest from */
@@ -47,6 +50,15 @@ static inline long spm_idle(void)
     return ((long (*)(void))SPM_IDLE)();
 }
 
+/* The same for an idle loop that has nothing to lose: of the registers only R15, SR and PC are kept, so an interrupt
+ * finds its way back sooner. Calls again and again; handlers may leave it for good. */
+static inline void __attribute__((noreturn)) spm_wait(void)
+{
+    __asm__ volatile("1:\tmov.l\t2f, r0\n\tjsr\t@r0\n\t nop\n\tbra\t1b\n\t nop\n\t.balign\t4\n2:\t.long\t%O0"
+                     : : "i"(SPM_WAIT) : "memory");
+    __builtin_unreachable();
+}
+
 /* Claims (on=1) or releases (on=0) the interrupt line of an INTEVT code. 0, SPM_EINVAL or SPM_EPERM. */
 static inline long spm_route(unsigned long intevt, unsigned long on)
 {
@@ -64,6 +76,19 @@ static inline long spm_query(unsigned long what)
 static inline long spm_restart(unsigned long guest)
 {
     return ((long (*)(unsigned long))SPM_RESTART)(guest);
+}
+
+/* The virtual serial device, where SPUMONE has one: puts characters out, or takes those that came in; how many, which
+ * may be fewer than size, or 0: ask again later. The memory is the caller's own, in P1 or P2. SPM_EINVAL, or
+ * SPM_ENOSYS where there is no such device. */
+static inline long spm_write(const void *text, unsigned long size)
+{
+    return ((long (*)(const void *, unsigned long))SPM_WRITE)(text, size);
+}
+
+static inline long spm_read(void *buffer, unsigned long size)
+{
+    return ((long (*)(void *, unsigned long))SPM_READ)(buffer, size);
 }
 
 /* Ends a guest, likewise; spm_restart starts it again. 0, SPM_EINVAL or SPM_EPERM. */

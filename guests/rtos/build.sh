@@ -30,13 +30,12 @@ if ! "$cc" -m4a-nofpu -ml -O2 -S -o - "$work/probe.c" | grep -q 'tst'; then
     exit 2
 fi
 
-# link ELF OBJECTFOLDER FLAGS... -- SOURCES: objects are named by their source, so that no temporary name of
-# the compiler gets into the symbol table.
-link() {
-    elf=$1
-    objects=$2
-    shift 2
-    mkdir "$objects"
+# compile OBJECTFOLDER FLAGS... -- SOURCES: objects are named by their source, so that no temporary name of the
+# compiler gets into the symbol table.
+compile() {
+    objects=$1
+    shift
+    mkdir -p "$objects"
     extra=""
     while [ "$1" != -- ]; do
         extra="$extra $1"
@@ -46,26 +45,45 @@ link() {
     for source in "$@"; do
         "$cc" $flags $extra -c -o "$objects/$(basename "$source").o" "$source"
     done
-    (cd "$objects" && "$cc" $ldflags -Wl,-T,"$here/rtos.ld" -o "$out/$elf" *.o)
+}
+
+# link ELF OBJECTFOLDER: rtos.ld lays out first what is in its folder kernel.
+link() {
+    (cd "$2" && "$cc" $ldflags -Wl,-T,"$here/rtos.ld" -o "$out/$1" $(find . -name '*.o' | LC_ALL=C sort))
 }
 
 for program in hello wild; do
-    link $program.elf "$work/$program" -- ../bare/start.S ../bare/$program.c
+    compile "$work/$program" -- ../bare/start.S ../bare/$program.c
+    link $program.elf "$work/$program"
 done
 
-# application NAME SOURCE [DEFINE]
+# The kernel, once a kind: it knows no ID of an application.
+mkdir "$work/no_ids"
+: >"$work/no_ids/kernel_id.h"
+compile "$work/bare" -Iinclude -Ikernel -I"$work/no_ids" -- kernel/entry.S kernel/*.c
+compile "$work/spumone" -Iinclude -Ikernel -I"$work/no_ids" -DSPUMONE -- kernel/entry.S kernel/*.c
+
+# application NAME SOURCE [DEFINE]: SOURCE is a file of apps, or a folder
 application() {
     cfg="$work/$1"
     mkdir "$cfg"
-    python3 configure.py "apps/$2.cfg" "$cfg"
+    sources="apps/$2.c"
+    api="apps/$2.cfg"
+    if [ -d "apps/$2" ]; then
+        sources=$(echo "apps/$2"/*.c)
+        api="apps/$2/$2.cfg"
+    fi
+    python3 configure.py "$api" "$cfg"
+    compile "$cfg" -Iinclude -Ikernel -Iapps -I"apps/$2" -I"$cfg" ${3:-} -- $sources "$cfg/kernel_cfg.c"
     for kind in bare spumone; do
-        define=""
-        [ $kind = bare ] || define=-DSPUMONE
-        link "rtos-$1-$kind.elf" "$cfg/$kind" -Iinclude -Ikernel -Iapps -I"$cfg" $define ${3:-} \
-            -- kernel/entry.S kernel/*.c "apps/$2.c" "$cfg/kernel_cfg.c"
+        rm -rf "$cfg/kernel"
+        cp -r "$work/$kind" "$cfg/kernel"
+        link "rtos-$1-$kind.elf" "$cfg"
     done
 }
 
 application demo demo
 application late demo -DLATE
 application selftest selftest
+application bench bench
+application storm storm

@@ -3,11 +3,12 @@
 #define LAYOUT_H
 
 #define TABLE_MAGIC 0x314d5053
-#define TABLE_BYTES 1132
+#define TABLE_BYTES 1140
 #define MAX_GUESTS 8
 #define MAX_SEGMENTS 8
 #define CODES 128
 #define NOBODY 0xff
+#define CONSOLE 0xfe
 #define GUEST_FPU 1
 #define GUEST_MMU 2
 #define GUEST_RESTART 8
@@ -28,9 +29,9 @@ struct guest {
 };
 
 struct table {
-    unsigned long magic, guests, ceiling;
+    unsigned long magic, guests, ceiling, serial, serial_level;
     struct guest guest[MAX_GUESTS];
-    unsigned char owner[CODES]; /* by INTEVT / 0x20: index of a guest, or NOBODY */
+    unsigned char owner[CODES]; /* by INTEVT / 0x20: index of a guest, NOBODY or CONSOLE */
 };
 
 /* Interrupt sources: INTEVT, the next one of the same mask bit (a ring), the bit in INT2MSKR or INTMSK0. */

@@ -1,8 +1,7 @@
 ! SPUMONE's paths: vectors, switching, idling, calls. Each runs with SR.BL=1 from its first to its last instruction,
 ! but for the window in `elect`. R15 is the one free register on entry: the hardware keeps the guest's in SGR.
-! Labels spm_* are starts and ends of paths, for the monitor. "current" is the guest whose registers are in the CPU. Layout of a vCPU: vcpu.h.
-!
-! Code and the data it writes lie on different pages (spumone.ld).
+! "current" is the guest whose registers are in the CPU; layout of a vCPU: vcpu.h. Labels spm_* are starts and ends of
+! paths, for the monitor. Code and the data it writes lie on different pages (spumone.ld).
 #include "layout.h"
 #include "vcpu.h"
 
@@ -107,10 +106,6 @@ spm_interrupt:
 spm_forwarded:
     jmp     @r15
      stc    sgr, r15
-    .balign 4
-1:  .long   current
-2:  .long   CCN + INTEVT
-3:  .long   routes
 
 ! Somebody else's. The switch if it waits for this level and is above; else it is held.
 others:
@@ -123,9 +118,11 @@ others:
     bf      hold
     cmp/hs  r15, r1
     bt      hold                ! below current
-spm_switch:
+spm_switch:                     ! each line of the save area is claimed by MOVCA: it need not come from memory
     mov.l   r0, @(V_CODE,r1)
-    stc.l   sgr, @-r15
+    stc     sgr, r0
+    add     #-4, r15
+    movca.l r0, @r15
     stc.l   ssr, @-r15
     stc.l   spc, @-r15
     stc.l   dbr, @-r15
@@ -133,7 +130,9 @@ spm_switch:
     mov.l   r14, @-r15
     mov.l   r13, @-r15
     mov.l   r12, @-r15
-    mov.l   r11, @-r15
+    mov     r11, r0
+    add     #-4, r15
+    movca.l r0, @r15
     mov.l   r10, @-r15
     mov.l   r9, @-r15
     mov.l   r8, @-r15
@@ -141,7 +140,9 @@ spm_switch:
     mov.l   r6, @-r15
     mov.l   r5, @-r15
     mov.l   r4, @-r15
-    sts.l   pr, @-r15
+    sts     pr, r0
+    add     #-4, r15
+    movca.l r0, @r15
     sts.l   mach, @-r15
     sts.l   macl, @-r15
     stc.l   r7_bank, @-r15
@@ -149,7 +150,9 @@ spm_switch:
     stc.l   r5_bank, @-r15
     stc.l   r4_bank, @-r15
     stc.l   r3_bank, @-r15
-    stc.l   r2_bank, @-r15
+    stc     r2_bank, r0
+    add     #-4, r15
+    movca.l r0, @r15
     stc.l   r1_bank, @-r15
     stc.l   r0_bank, @-r15
     mov.l   ccn, r2
@@ -165,12 +168,44 @@ spm_switch:
 spm_enter:
     mov.l   @(V_FLAGS,r4), r0
     mov.l   current_at, r1
-    tst     r0, r0
     mov.l   r4, @r1
     mov     #WAKE_READY, r1
-    bf/s    4f
+    cmp/eq  #GUEST_BARE, r0
+    bf/s    enter_kept
      mov.l  r1, @(V_WAKE,r4)
-5:  mov     r4, r15
+enter_bare:
+    mov.l   @(V_ENTRY_SR,r4), r2
+    stc     sr, r0
+    mov.l   @(V_SR,r4), r1
+    and     #0xf0, r0
+    mov.l   @(V_PC,r4), r3
+    or      r2, r0
+    mov.l   @(V_R15,r4), r2
+    ldc     r0, sr
+    ldc     r1, ssr
+    ldc     r3, spc
+    mov.l   @(V_INTERRUPT,r4), r0
+    ldc     r2, sgr
+spm_entered_bare:
+    jmp     @r0
+     stc    sgr, r15
+
+    .balign 4
+1:  .long   current
+2:  .long   CCN + INTEVT
+3:  .long   routes
+ccn:        .long CCN
+current_at: .long current
+
+enter_kept:
+    tst     r0, r0
+    bt      1f
+    bsr     move_units
+     nop
+    mov.l   @(V_FLAGS,r4), r0
+    tst     #GUEST_BARE, r0
+    bf      enter_bare
+1:  mov     r4, r15
     add     #-KEPT_WAITING, r15
     mov.l   @(V_ENTRY_SR,r4), r2
     stc     sr, r0
@@ -201,13 +236,6 @@ spm_enter:
 spm_entered:
     jmp     @r15
      stc    sgr, r15
-4:  bsr     move_units
-     nop
-    bra     5b
-     nop
-    .balign 4
-ccn:        .long CCN
-current_at: .long current
 
 ! What may not interrupt now is masked at its source, and unmasked when its owner runs.
 hold:
@@ -325,8 +353,8 @@ spm_woken:
 elect:
     mov.l   first_at, r4
     mov     #WAKE_READY, r6
+    mov.l   @(4,r4), r5         ! lowest V_WAKE
     mov.l   @r4, r4
-    mov.w   nothing, r5         ! lowest V_WAKE
 1:  mov.l   @(V_WAKE,r4), r0
     cmp/eq  r6, r0
     bt      3f
@@ -366,7 +394,6 @@ end_at:     .long nobody
 idle_at:    .long idle_vectors
 open:       .long SR_OPEN
 blocked_here: .long SR_BLOCKED
-nothing:    .word 0xf3
 size:       .word VCPU_SIZE
 
 ! The guest r4, which is ready, goes on.
@@ -436,20 +463,22 @@ spm_resumed:
 
 ! Lets come what was masked until the guest r4 would take it. Uses R0-R3.
 unmask:
-    mov.l   @(V_HELD_INT2,r4), r0
+    mov.w   held_int2, r3
+    add     r4, r3
+    mov.l   @r3, r0
     tst     r0, r0
     bt      1f
     mov.l   2f, r1
     mov.l   r0, @r1
-1:  mov.l   @(V_HELD_IRQ,r4), r0
+1:  mov.l   @(4,r3), r0
     tst     r0, r0
     bt      1f
     mov.l   3f, r1
     mov.l   r0, @r1
 1:  mov     #0, r0
+    mov.l   r0, @r3
+    mov.l   r0, @(4,r3)
     mov.l   r0, @(V_HELD,r4)
-    mov.l   r0, @(V_HELD_INT2,r4)
-    mov.l   r0, @(V_HELD_IRQ,r4)
     mov.l   @(V_FLAGS,r4), r0
     mov     #~GUEST_HELD, r1
     and     r1, r0
@@ -458,6 +487,7 @@ unmask:
     .balign 4
 2:  .long   INT2MSKCR
 3:  .long   INTMSKCLR0
+held_int2:  .word V_HELD_INT2
 
 ! Before the guest r4 runs: unmasks what is held, and gives it the FPU's and the MMU's registers where another guest's
 ! are in them. A guest without the flag leaves them alone. Keeps r4 and SR; uses R0-R3, R5-R7, PR.
@@ -604,6 +634,40 @@ spm_idle:
     mov.l   @(V_DEAF,r2), r3
     or      r3, r4
     mov.l   r4, @(V_WAKE,r2)
+    mov.l   @(V_FLAGS,r2), r4
+    mov     #~GUEST_BARE, r0
+    and     r0, r4
+    bra     wait
+     mov.l  r4, @(V_FLAGS,r2)
+
+! Wait: nothing but R15 and SR is kept.
+spm_wait:
+    stc     sr, r1
+    mov.l   bl, r0
+    or      r1, r0
+    mov.l   current_here, r2
+    ldc     r0, sr
+    mov.l   @r2, r2
+    mov.l   r15, @(V_R15,r2)
+    mov.l   r1, @(V_SR,r2)
+    mov     #-0x10, r0
+    extu.b  r0, r4              ! 0xf0
+    sts     pr, r3
+    not     r4, r0
+    mov.l   r3, @(V_PC,r2)
+    and     r1, r0
+    mov.l   entered, r3
+    or      r3, r0
+    mov.l   r0, @(V_ENTRY_SR,r2)
+    and     r1, r4
+    mov.l   @(V_FLAGS,r2), r0
+    add     #3, r4
+    mov.l   @(V_DEAF,r2), r3
+    or      #GUEST_BARE, r0
+    or      r3, r4
+    mov.l   r0, @(V_FLAGS,r2)
+    mov.l   r4, @(V_WAKE,r2)
+wait:
     mov.l   elect_at, r3
     mov.l   blocked_there, r0
     ldc     r0, sr
@@ -630,6 +694,16 @@ spm_call:
 spm_answered:
     ldc     r1, sr
     rts
+     nop
+
+! void spm_leave(void): from a call that does not return, whose R0-R7 are of the guest's bank, to `elect`.
+    .global spm_leave
+spm_leave:
+    mov.l   elect_at, r1
+    mov.l   blocked_there, r0
+    ldc     r0, sr
+    stc     r1_bank, r1
+    jmp     @r1
      nop
     .balign 4
 bl:           .long 0x10000000
@@ -696,7 +770,7 @@ spm_tell:
 1:  .long   \function
 2:  .long   spm_call
     .endm
-    .org    4096 - 128
+    .org    4096 - 176
 set_vbr:    stub serve_set_vbr
 idle:
     mov.l   1f, r0
@@ -708,6 +782,14 @@ route:      stub serve_route
 query:      stub serve_query
 restart:    stub serve_restart
 stop:       stub serve_stop
+wait_stub:
+    mov.l   1f, r0
+    jmp     @r0
+     nop
+    .balign 4
+1:  .long   spm_wait
+write:      stub serve_write
+read:       stub serve_read
 refused:    stub serve_refused
 inside:     stub serve_inside
 
@@ -740,13 +822,19 @@ page:
     entry   query
     entry   restart
     entry   stop
-    .rept   250
+    entry   wait_stub
+    entry   write
+    entry   read
+    .rept   247
     .if     number == 128
+    bra     refused
+     mov    #-128, r4
 hop:        bra     refused
      nop
 hop_inside: bra     inside
      nop
-    .space  8, 0
+    bra     inside
+     mov    #-128, r4
     .set    number, number + 1
     .else
     to      refused, hop
@@ -778,9 +866,11 @@ stack_end:
     .global vcpus, nobody       ! by priority, ending at nobody, who is always ready and owns what no guest does
 vcpus:      .space MAX_GUESTS * VCPU_SIZE
             .space VCPU_BELOW
-nobody:     .space VCPU_SIZE - VCPU_BELOW
-    .global current, fpu_holder, mmu_holder, first
+nobody:     .space VCPU_SIZE
+console:    .space VCPU_SIZE - VCPU_BELOW
+    .global console, current, fpu_holder, mmu_holder, first, floor
 current:    .space 4            ! the guest whose registers are in the CPU, or whose turn is being prepared
 fpu_holder: .space 4            ! whose registers are in the FPU, in the MMU; 0: nobody's
 mmu_holder: .space 4
 first:      .space 4            ! the highest guest
+floor:      .space 4            ! V_WAKE above which interrupts come while no guest that waits asks for less

@@ -1,42 +1,13 @@
 /* SPUMONE's calls and the lives of guests. All of it runs with SR.BL=1 on SPUMONE's stack: short, no exceptions. */
-#include "layout.h"
 #include "spumone.h"
-#include "vcpu.h"
-
-#define REG32(address) (*(volatile unsigned long *)(address))
-#define CCN_MMUCR 0xff000010
-#define CCN_EXPEVT 0xff000024
-#define MMUCR_TI 4
-#define SR_MD 0x40000000
-
-typedef struct vcpu VCPU;
-
-/* spumone.S */
-extern VCPU *current, *fpu_holder, *mmu_holder;
-extern char __bss_start[], __bss_end[];
-extern VCPU nobody, *first;
-extern char vcpus[];
-extern unsigned long call_frame[]; /* PR, SR, R15 of the guest in a call */
-void elect(void) __attribute__((noreturn));
-void spm_tell(void);
-void spm_loader(void);
-void spm_no_vectors(void), spm_no_interrupts(void);
-
-/* Filled by the launcher; see hypervisor_node/layout.py. */
-extern const struct table spm_table;
+#include "calls.h"
 
 VCPU *routes[CODES] __attribute__((aligned(32))); /* owner by INTEVT / 0x20 */
 
-/* What the monitor reads when spm_tell is called. */
-enum told { TOLD_REFUSED = 1, TOLD_INSIDE, TOLD_UNROUTED, TOLD_NO_VECTORS, TOLD_FAULT, TOLD_CRASH, TOLD_RESTART,
-            TOLD_STOP };
-struct {
-    unsigned long what, guest, value, pc;
-} spm_report;
-
+struct report spm_report;
 static unsigned char told[CODES]; /* interrupts that were reported already */
 
-static void tell(enum told what, const VCPU *v, unsigned long value, unsigned long pc)
+void tell(enum told what, const VCPU *v, unsigned long value, unsigned long pc)
 {
     spm_report.what = what;
     spm_report.guest = v->index;
@@ -45,7 +16,7 @@ static void tell(enum told what, const VCPU *v, unsigned long value, unsigned lo
     spm_tell();
 }
 
-static VCPU *at(unsigned long index)
+VCPU *at(unsigned long index)
 {
     return (VCPU *)(vcpus + (MAX_GUESTS - spm_table.guests + index) * VCPU_SIZE + VCPU_BELOW);
 }
@@ -94,13 +65,18 @@ void spm_main(void)
         *p = 0;
     nobody.wake = WAKE_READY;
     nobody.index = NOBODY;
+    console.wake = WAKE_READY;
     for (unsigned long k = 0; k < spm_table.guests; k++) {
         at(k)->index = k;
         prepare(at(k));
     }
     for (unsigned int code = 0; code < CODES; code++)
-        routes[code] = spm_table.owner[code] == NOBODY ? &nobody : at(spm_table.owner[code]);
+        routes[code] = spm_table.owner[code] == NOBODY     ? &nobody
+                       : spm_table.owner[code] == CONSOLE ? &console
+                                                          : at(spm_table.owner[code]);
     first = current = at(0);
+    floor = spm_table.serial ? (spm_table.serial_level - 1) << 4 | 3 : 0xf3;
+    serial_init();
     elect();
 }
 
@@ -178,6 +154,10 @@ void spm_crashed(void)
 void spm_hold(unsigned long code, VCPU *owner, unsigned long level)
 {
     const struct source *s = source_of(code << 3);
+    if (owner == &console) {
+        serial_interrupt();
+        return;
+    }
     if (owner == &nobody || owner->deaf) {
         if (!told[code >> 2])
             tell(owner == &nobody ? TOLD_UNROUTED : TOLD_NO_VECTORS, owner, code << 3, 0);
@@ -271,7 +251,7 @@ long serve_restart(unsigned long index)
     start_again(at(index));
     tell(TOLD_RESTART, at(index), 0, call_frame[0]);
     if (at(index) == current)
-        elect();
+        spm_leave();
     return 0;
 }
 
@@ -283,7 +263,7 @@ long serve_stop(unsigned long index)
     end(at(index));
     tell(TOLD_STOP, at(index), 0, call_frame[0]);
     if (at(index) == current)
-        elect();
+        spm_leave();
     return 0;
 }
 

@@ -374,7 +374,7 @@ def test_a_handler_that_clears_bl_is_nested_by_higher_levels_only(bench: Bench, 
 
 
 def test_a_guests_vectors_under_spumones_model_find_imask_raised_too(bench: Bench) -> None:
-    # Source: guests/include/spumone.h
+    # Source: [own] guests/include/spumone.h
     bench.store(CPUOPM, INTMU)
     bench.core.set_vectors(VBR, 0, 0, 0)
     bench.core.set_state({"sr": MD | 0x30, "pc": CODE})

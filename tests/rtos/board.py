@@ -13,15 +13,15 @@ from cpu_node import make_core
 CHARACTER = 34_560  # ticks: 10 bits of 32 * (BRR + 1) Pck at BRR = 8, 12 ticks each
 COUNT = 48  # ticks of a TMU count at Pck/4
 PAGE = 0x8FFFF000
-VBR_OF_GUEST = 0x600
+CEILING_QUESTION = 4  # SPM_Q_CEILING
 
 
 class Board:
-    """Runs one ELF. ``output`` holds the bytes sent on SCIF0; ``spumone`` serves the call page."""
+    """Runs one ELF. ``output`` holds the bytes sent on SCIF0; ``spumone`` serves the call page, with a ceiling."""
 
-    def __init__(self, elf: Path, kind: str = "native", spumone: bool = False) -> None:
+    def __init__(self, elf: Path, kind: str = "native", spumone: bool = False, ceiling: int = 7) -> None:
         self.core = make_core(kind)
-        self.spumone = spumone
+        self.spumone, self.ceiling = spumone, ceiling
         with elf.open("rb") as file:
             image = ELFFile(file)
             for segment in image.iter_segments("PT_LOAD"):
@@ -56,11 +56,12 @@ class Board:
 
     def lines(self) -> None:
         rxi = self.rdf and self.registers.get(0xFFE00008, 0) & 0x40 and not self.mask & 8
+        txi = len(self.sent) <= 8 and self.registers.get(0xFFE00008, 0) & 0x80 and not self.mask & 8
         tmu = self.tmu_flag and self.registers.get(0xFFDC0010, 0) & 0x20 and not self.mask & 2
-        rx_level = self.registers.get(0xFFD40008, 0) >> 25 & 15 if rxi else 0
+        serial_level = self.registers.get(0xFFD40008, 0) >> 25 & 15 if rxi or txi else 0
         tmu_level = self.registers.get(0xFFD40004, 0) >> 25 & 15 if tmu else 0
-        if rx_level >= tmu_level:
-            self.core.set_irq(rx_level, 0x720)
+        if serial_level >= tmu_level:
+            self.core.set_irq(serial_level, 0x720 if rxi else 0x760)
         else:
             self.core.set_irq(tmu_level, 0xE00)
 
@@ -73,6 +74,10 @@ class Board:
             return self.rdf * 2 | (len(self.sent) <= 8) * 0x20 | tend * 0x40
         if address == 0xFFE00014:
             return self.received.popleft() if self.received else 0
+        if address == 0xFFDC000C and self.tmu_due is not None:
+            return (self.tmu_due - tick - 1) // COUNT
+        if address == 0xFFDC0010:
+            return self.registers.get(address, 0) | self.tmu_flag * 0x100
         return self.registers.get(address, 0)
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:
@@ -111,6 +116,8 @@ class Board:
         if entry == 0:
             self.core.set_state({"vbr": state["r4"]})
             result = 0
+        elif entry == 3 and state["r4"] == CEILING_QUESTION:
+            result = self.ceiling
         self.core.set_state({"r0": result & 0xFFFFFFFF, "pc": state["pr"]})
         if entry == 1:
             self.core.set_state({"r0": 0})

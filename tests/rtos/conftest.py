@@ -11,8 +11,14 @@ from guests.build import GCC, Builder
 
 
 @pytest.fixture(scope="session")
-def elves() -> Path:
-    """Folder of the built ELF files; skipped without the cross compiler."""
+def cc() -> str:
+    """The cross compiler; skipped without."""
     if shutil.which(GCC) is None:
         pytest.skip(f"{GCC} is not installed (guests/setup_host.sh)")
+    return GCC
+
+
+@pytest.fixture(scope="session")
+def elves(cc: str) -> Path:
+    """Folder of the built ELF files."""
     return Builder(lambda text: None).build("rtos").path

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from whole_machine import EXAMPLES
 
+from guests.build import artefact
 from launch import latency
 
 
@@ -22,6 +23,16 @@ def cosim(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def result() -> dict[str, Any]:
     done = cosim("--samples", "200", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    value["stderr"] = done.stderr
+    return value  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def executed() -> dict[str, Any]:
+    """The same with the firmware, of the two environments that have it."""
+    done = cosim("--samples", "200", "--env", "linux,stress", "--impl", "firmware", "--json", "-")
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
     value["stderr"] = done.stderr
@@ -55,6 +66,29 @@ def test_a_hypervisor_costs(result):
 def test_stress_leaves_linux_no_idle(result):
     stress = result["environments"][2]
     assert stress["linux_idle"] < 0.05
+
+
+def test_the_firmware_executes(executed):
+    assert [row["hypervisor"] for row in executed["environments"]] == ["firmware", "firmware"]
+    for row in executed["environments"]:
+        assert row["samples"] == row["run"]["interrupts"]["RXI0"] == 200
+    assert executed["environments"][1]["linux_idle"] < 0.05
+    text = " ".join(executed["stderr"].split())
+    assert "SPUMONE's own share is executed" in text and "modelled, not" not in text
+
+
+def test_each_environment_says_where_its_ticks_went(result, executed):
+    for row in result["environments"] + executed["environments"]:
+        found = row["attribution"]
+        assert abs(sum(part["ticks"] for part in found["parts"]) - row["avg"] * 200) <= 1  # avg is rounded
+        longest = [sample["ticks"] for sample in found["worst"]]
+        assert len(longest) == 10 and longest[0] == row["max"] and longest == sorted(longest, reverse=True)
+    for value in (result, executed):
+        stress = value["environments"][-1]
+        longest = max(stress["attribution"]["sections"], key=lambda section: section["longest"])
+        assert longest["who"] == "linux" and longest["until"] in value["stderr"]
+        for text in ("Where the ticks went", "waiting for linux: SR.IMASK", "SPUMONE: switch", "rtos: vector to"):
+            assert text in value["stderr"], text
 
 
 def test_with_the_ceiling_linux_holds_no_interrupt_for_long(result):
@@ -113,6 +147,14 @@ def test_a_line_that_does_not_come(monkeypatch, capfd):
     assert said in capfd.readouterr().err.splitlines()[-1]
 
 
+def test_symbols_are_those_of_code():
+    rows = latency.code_symbols(artefact("linux", "vmlinux"))
+    names = {name for _, name in rows}
+    assert {"__free_one_page", "restore_all", "arch_local_irq_restore"} <= names
+    assert not {"jiffies", "init_task"} & names
+    assert len(rows) == len(dict(rows))
+
+
 @pytest.mark.parametrize(
     ("samples", "expected"),
     [
@@ -131,6 +173,12 @@ def test_idle_share():
     before = {"vcpus": {"linux": {"ticks": 100, "idle": 90}}}
     after = {"vcpus": {"linux": {"ticks": 1100, "idle": 140}}}
     assert latency.idle_share(before, after) == 0.05
+
+
+def test_idle_share_where_linux_waits_in_the_firmware():
+    before = {"vcpus": {"linux": {"ticks": 100, "idle": 0}}}
+    after = {"vcpus": {"linux": {"ticks": 1000, "idle": 0}, "SPUMONE": {"ticks": 250, "idle": 100}}}
+    assert latency.idle_share(before, after) == 0.1
 
 
 def test_a_stress_run_with_an_idle_linux_is_refused(monkeypatch, capfd):

@@ -1,82 +1,105 @@
-"""SPUMONE's paths are code: each listing assembles, and is counted as the assembler and disassembler see it."""
+"""What SPUMONE's paths cost is what its firmware executes; what is known of the firmware twice is the same."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from guests.build import CROSS
-from hypervisor_node.paths import COSTS, LISTINGS, Cost, count
+from bench import spumone as bench
+from cosim.image import load_elf
+from cpu_node import firmware as watched
+from guests.build import HERE, artefact
+from hypervisor_node import firmware, layout
+from hypervisor_node.model import ENTRIES
+from hypervisor_node.paths import PARTS, SHARED, charge, path_name
 
-pytestmark = pytest.mark.skipif(shutil.which(CROSS + "as") is None, reason=f"{CROSS}as is not installed")
-JUMPS = ("jmp", "jsr", "rts", "rte", "nop", "sleep", "bf", "bt")
-
-
-def wrap(listing: str) -> str:
-    """The listing with what its numeric labels stand for: a literal, or a place to branch to."""
-    out = ["    .text"]
-    for line in listing.splitlines():
-        code = line.split("!")[0].strip()
-        if code.startswith("mov.l") and "1f," in code:
-            code = code.replace("1f,", "9f,")
-        out.append("    " + code)
-        if code.startswith(("bf", "bt")):
-            out.append("1:")
-    return "\n".join([*out, "end:", "    .balign 4", "9:  .long 0xff000000", ""])
+SOURCE = HERE / "spumone"
+VCPU_H = (SOURCE / "vcpu.h").read_text()
+LIMIT = 10 * 1024  # bytes of code and constants, of which the serial device has 2 KB
+# What a latency is made of.
+BOUNDED = {"interrupt": 20, "switch": 70, "wake": 25, "enter": 40, "enter_bare": 25, "hold": 130, "exception": 5}
 
 
-def assembled(listing: str, folder: Path) -> list[tuple[str, str]]:
-    """(mnemonic, operands) of each instruction, as the disassembler reads what the assembler made."""
-    source, binary = folder / "path.s", folder / "path.o"
-    source.write_text(wrap(listing))
-    done = subprocess.run([CROSS + "as", "-little", "-o", binary, source], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    text = subprocess.run([CROSS + "objdump", "-d", "-m", "sh4a", binary], capture_output=True, text=True).stdout
-    rows = []
-    for line in text.split("\n"):
-        if re.match(r"[0-9a-f]+ <end>:", line):
-            break
-        found = re.match(r"\s+[0-9a-f]+:\t[0-9a-f ]+\t(\S+)\s*([^!]*)", line)
-        if found:
-            rows.append((found[1], found[2].strip()))
-    return rows
+@cache
+def defines() -> dict[str, int]:
+    """Numbers that vcpu.h defines."""
+    found: dict[str, int] = {}
+    for name, text in re.findall(r"^#define (\w+) ([^/\n]+)", VCPU_H, re.MULTILINE):
+        found[name] = eval(text, {}, found)  # sums of numbers and of what is defined above
+    return found
 
 
-@pytest.mark.parametrize("name", LISTINGS)
-def test_it_assembles_and_is_counted(name, tmp_path):
-    rows = assembled(LISTINGS[name], tmp_path)
-    assert not [row for row in rows if row[0].startswith(".")]
-    loads = stores = 0
-    for mnemonic, operands in rows:
-        if mnemonic in JUMPS:
-            continue
-        # The last operand is the destination; a comma within brackets parts no operands.
-        parts = re.split(r",(?![^(]*\))", operands)
-        loads += parts[0].startswith("@") or (mnemonic == "mov.l" and not parts[0].startswith(("r", "@")))
-        stores += len(parts) > 1 and parts[-1].startswith("@")
-    assert COSTS[name] == Cost(len(rows), loads, stores)
+@pytest.mark.parametrize("kind", ["native", "python"])
+def test_the_model_charges_what_the_firmware_executes(kind, monkeypatch):
+    monkeypatch.setattr(bench.Board.__init__, "__defaults__", ((0, 0, 0), kind, 0))
+    assert bench.parts() == {name: part.instructions for name, part in PARTS.items()}
 
 
-@pytest.mark.parametrize(
-    ("listing", "cost"),
-    [
-        ("", Cost(0, 0, 0)),
-        ("    ! only a comment\n\n", Cost(0, 0, 0)),
-        ("mov.l @r1,r2", Cost(1, 1, 0)),
-        ("mov.l @(4,r1),r2 ! a load", Cost(1, 1, 0)),
-        ("mov.l @(r0,r1),r2", Cost(1, 1, 0)),
-        ("mov.l r2,@(4,r1)", Cost(1, 0, 1)),
-        ("mov.l r2,@(r0,r1)", Cost(1, 0, 1)),
-        ("mov.l r2,@-r1", Cost(1, 0, 1)),
-        ("mov.l 1f,r2", Cost(1, 1, 0)),
-        ("bf 1f", Cost(1, 0, 0)),
-        ("jmp @r1\nnop", Cost(2, 0, 0)),
-        ("stc.l ssr,@-r15\nldc.l @r15+,ssr", Cost(2, 1, 1)),
-    ],
-)
-def test_count(listing, cost):
-    assert count(listing) == cost
+def test_a_charge_is_the_sum_of_its_parts():
+    assert charge("idle", "elect", "elect", "resume") == sum(
+        PARTS[part].instructions for part in ("idle", "elect", "elect", "resume")
+    )
+    assert path_name(["idle", "unmask", "elect", "wake", "units", "fpu", "mmu"]) == "idle+wake"
+    assert set(SHARED) < set(PARTS)
+
+
+def test_the_table_of_sources_is_current():
+    assert (SOURCE / "layout.h").read_text() == layout.header(), "python -m hypervisor_node.layout > layout.h"
+
+
+def test_a_vcpu_is_laid_out_as_the_monitor_reads_it():
+    sizes = defines()
+    assert firmware.VCPU_SIZE == sizes["VCPU_SIZE"]
+    assert len(watched.KEPT) * 4 == sizes["KEPT_PREEMPTED"]
+    assert sizes["KEPT_PREEMPTED"] <= sizes["VCPU_BELOW"]
+    assert sizes["VCPU_BELOW"] + sizes["V_MMU_END"] <= sizes["VCPU_SIZE"]
+    names = {f"r{n}": f"r{n}_bank" for n in range(4)} | {name: f"bare_{name}" for name in ("r15", "sr", "pc")}
+    hot = {name.lower()[2:]: at for name, at in sizes.items() if name.startswith("V_") and at < sizes["V_UNITS"]}
+    assert {names.get(name, name): at for name, at in hot.items()} == {
+        name: 4 * k for k, name in enumerate(watched.HOT)
+    }
+    assert sizes["V_UNITS"] == 4 * len(watched.HOT)
+    assert (sizes["WAKE_READY"] & 0xFFFFFFFF, sizes["WAKE_STOPPED"] & 0xFFFFFFFF) == (watched.READY, watched.STOPPED)
+    # enum kept: words below the pointer.
+    kept = {name: int(at) for name, at in re.findall(r"KEPT_(\w+) = (-\d+)", VCPU_H)}
+    places = {name: k - len(watched.KEPT) for k, name in enumerate(watched.KEPT)}
+    bank0 = {f"R{n}_BANK0": places[f"r{n}"] for n in (4, 5, 6)}
+    assert kept == {"SR": places["sr"], "PC": places["pc"], **bank0}
+
+
+def test_entries_and_flags_have_one_number():
+    header = (HERE / "include" / "spumone.h").read_text()
+    page = dict(re.findall(r"#define SPM_(\w+) (0x8ffff[0-9a-f]{3}) +/\* entry", header))
+    assert {name.lower(): int(at, 16) for name, at in page.items()} == {
+        name: 0x8FFFF000 + 16 * n for n, name in enumerate(ENTRIES)
+    }
+    taken = [layout.FPU, layout.MMU, layout.RESTART, *(defines()[name] for name in ("GUEST_HELD", "GUEST_BARE"))]
+    assert len({*taken}) == len(taken) and all(flag & flag - 1 == 0 for flag in taken)
+    told = re.search(r"enum told \{ TOLD_REFUSED = 1,([^}]*)\}", (SOURCE / "calls.h").read_text())
+    assert told is not None
+    names = ["REFUSED", *(name.strip().removeprefix("TOLD_") for name in told[1].split(","))]
+    assert [getattr(firmware, name) for name in names] == list(range(1, len(names) + 1))
+
+
+def test_the_firmware_stays_small():
+    """Code and constants, the gaps between the vectors included, and the page."""
+    image = load_elf(artefact("spumone", "spumone.elf"))
+    table = image.symbol("spm_table") & 0x1FFFFFFF
+    code = sum(len(data.rstrip(b"\0")) for paddr, data in image.segments if paddr < table)
+    assert 4096 < code <= LIMIT
+    pages = [len(data) for paddr, data in image.segments if paddr > 0x0FFF0000]
+    assert pages and sum(pages) <= 2 * 4096
+
+
+@pytest.mark.parametrize("part", BOUNDED)
+def test_no_path_of_an_interrupt_grows_unseen(part):
+    assert PARTS[part].instructions <= BOUNDED[part]
+
+
+def test_labels_that_the_monitor_watches_are_there():
+    image = load_elf(Path(artefact("spumone", "spumone.elf")))
+    names = [name for _, name in firmware.labels(image)]
+    assert set(watched.STARTS) | set(watched.ENDS) | {"entry", "reset", "current", "report", "tell"} == set(names)

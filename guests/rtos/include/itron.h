@@ -27,9 +27,27 @@ typedef UW SYSTIM;   /* ms, wraps after 49 days */
 typedef VP VP_INT;
 typedef ER BOOL_ER;
 typedef INT ER_UINT; /* an error or a count */
+typedef UW SYSUTIM;   /* us, wraps after 71 minutes */
 typedef UINT FLGPTN; /* 32 bits */
+typedef UINT TEXPTN; /* 32 bits */
+typedef UINT IPM;    /* interrupt mask: level 0 to 14 */
 typedef UINT INHNO;  /* INTEVT code of an interrupt */
 typedef UINT EXCNO;  /* EXPEVT code of a CPU exception */
+
+/* Head of a message in a mailbox; the kernel links messages by it. */
+typedef struct t_msg {
+    struct t_msg *next;
+} T_MSG;
+typedef struct {
+    T_MSG msgque;
+    PRI msgpri; /* of a mailbox with TA_MPRI */
+} T_MSG_PRI;
+
+/* What a CPU exception handler is given: the interrupted registers, which its return loads again. R8 to R14 are the
+ * caller's as in any function; EXPEVT and TEA are read from the CPU. */
+typedef struct {
+    UW r[8], macl, mach, pr, spc, ssr;
+} EXCINF;
 
 #define NULL ((void *)0)
 #define TRUE 1
@@ -62,6 +80,8 @@ typedef UINT EXCNO;  /* EXPEVT code of a CPU exception */
 #define TA_WMUL 0x02u
 #define TA_CLR 0x04u
 #define TA_STA 0x02u
+#define TA_MFIFO 0x00u
+#define TA_MPRI 0x02u
 
 /* Modes and constants. */
 #define TWF_ANDW 0x00u
@@ -75,11 +95,16 @@ typedef UINT EXCNO;  /* EXPEVT code of a CPU exception */
 
 #define TMIN_TPRI 1
 #define TMAX_TPRI 16
+#define TMIN_MPRI 1
+#define TMAX_MPRI 16
 #define TMAX_ACTCNT 127
 #define TMAX_WUPCNT 127
 #define TMAX_SUSCNT 127
 #define TMAX_MAXSEM 65535
+#define TMAX_IPM 14
+#define TMAX_RELTIM 0x7ffffff0 /* ms, 24 days; longer times answer E_PAR */
 #define TBIT_FLGPTN 32
+#define TBIT_TEXPTN 32
 #define TIC_NUME 5 /* a system tick is TIC_NUME/TIC_DENO ms */
 #define TIC_DENO 1
 

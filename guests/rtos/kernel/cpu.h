@@ -1,17 +1,10 @@
-/* The CPU as the kernel sees it: SR, the interrupt mask floor, locking, and the entry points of entry.S. */
+/* The CPU as the kernel sees it: SR, locking, and the entry points of entry.S. */
 #ifndef CPU_H
 #define CPU_H
 
 #include "itron.h"
 #include "sh7780.h"
 
-#ifdef SPUMONE
-#define IMASK_FLOOR 0x70 /* SPUMONE's partition ceiling, 7: levels below are the other guests' */
-#else
-#define IMASK_FLOOR 0x00
-#endif
-
-#define SR_TASK (SR_MD | IMASK_FLOOR) /* tasks run privileged, in register bank 0 */
 #define SR_LOCKED (SR_MD | SR_IMASK)
 
 static inline UW get_sr(void)
@@ -42,8 +35,10 @@ static inline void unlock(UW sr)
 /* entry.S */
 extern const char vectors[];      /* base of the exception vectors */
 extern UW interrupt_nest;         /* handlers in progress; 0 in a task or the idle loop */
-extern char interrupt_stack_end[];
+extern EXCINF *interrupted_frame; /* of the task or idle loop that handlers interrupt */
 void dispatch(void);              /* saves the running task (locked) and goes to schedtsk; returns locked */
 void dispatch_away(void) __attribute__((noreturn)); /* the same without saving */
+void resume_exception(void);      /* where a stopped task goes on that has a task exception first (taskexc.c) */
+void return_exception(void);      /* the same for one that an interrupt has stopped */
 
 #endif

@@ -1,12 +1,12 @@
 /* Cyclic handlers (uITRON4.0 4.5.2). They run in the tick's handler with the CPU unlocked, at its level. */
 #include "impl.h"
 
-static void run(void *argument)
+static void run(void *argument, UW sr)
 {
     CYC *cyc = argument;
     const CYC_INI *ini = &cyc_ini[cyc - cyc_cb];
     event_at(&cyc->event, cyc->event.due + ini->period);
-    unlock(tick_sr);
+    unlock(sr);
     ini->handler(ini->exinf);
     lock();
 }

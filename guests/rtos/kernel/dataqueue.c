@@ -77,7 +77,7 @@ ER tsnd_dtq(ID dtqid, VP_INT data, TMO tmout)
         return E_CTX;
     if (dtqid < 1 || dtqid > dtq_count)
         return E_ID;
-    if (tmout < TMO_FEVR)
+    if (bad_timeout(tmout))
         return E_PAR;
     DTQ *dtq = &dtq_cb[dtqid - 1];
     UW sr = lock();
@@ -123,7 +123,7 @@ ER trcv_dtq(ID dtqid, VP_INT *p_data, TMO tmout)
         return E_CTX;
     if (dtqid < 1 || dtqid > dtq_count)
         return E_ID;
-    if (tmout < TMO_FEVR)
+    if (bad_timeout(tmout))
         return E_PAR;
     DTQ *dtq = &dtq_cb[dtqid - 1];
     const DTQ_INI *ini = &dtq_ini[dtqid - 1];

@@ -1,9 +1,10 @@
 ! Reset entry, exception vectors, dispatcher of the kernel. From the SH-4A's exception model: on entry SR has
 ! MD, RB and BL set, so R0-R7 are bank 1 (scratch here, never kept), R8-R15 and PR are the interrupted ones.
-! Left out: the FPU (built without), TLB misses (the kernel runs in P1; a miss is reported as an error).
+! Left out: the FPU (built without), TLB misses (the kernel runs in P1; a miss is a CPU exception like any).
 !
-! Frame on the interrupted stack, upwards: SSR SPC PR MACH MACL R7 ... R0; below it, for a task that loses
-! the CPU in an interrupt, R8-R14. A stopped task is its TCB's sp (+8) and resume address (+12).
+! Frame on the interrupted stack, from the top down: SSR SPC PR MACH MACL R7 ... R0 (EXCINF of itron.h); below it, for
+! a task that loses the CPU in an interrupt, R8-R14. The first word of the interrupt stack is the frame's address. A
+! stopped task is its TCB's sp (+8) and resume address (+12), where it goes on in bank 0 with IMASK=15.
 #include "sh7780.h"
 
 #define TCB_SP 8
@@ -115,6 +116,7 @@ vectors:
     bf/s    restore
      mov.l  r5, @r4
     mov.l   @r15, r15           ! the interrupted stack
+outermost:
     mov.l   running, r0
     mov.l   scheduled, r1
     mov.l   @r0, r0             ! the running task, 0 in the idle loop
@@ -183,6 +185,29 @@ running:     .long runtsk
 scheduled:   .long schedtsk
 dispatch_off: .long dspdis
 
+! A task goes on with a task exception for it (taskexc.c): stopped, with its resume address on its stack, or returned
+! to by the frame that turned it aside, with the frame of the interrupt next on its stack.
+    .global resume_exception
+resume_exception:
+    mov.l   deliver, r0
+    jsr     @r0
+     nop
+    mov.l   @r15+, r1
+    jmp     @r1
+     nop
+    .global return_exception
+return_exception:
+    mov.l   deliver, r0
+    jsr     @r0
+     nop
+    mov.l   sr_returning, r0
+    ldc     r0, sr
+    bra     restore
+     nop
+    .balign 4
+deliver:      .long exception_deliver
+sr_returning: .long SR_MD | SR_RB | SR_BL | SR_IMASK
+
 ! void dispatch(void): called by a task with IMASK=15.
     .global dispatch
     .balign 4
@@ -211,6 +236,7 @@ resume_called:
     mov.l   @r15+, r9
     mov.l   @r15+, r8
     lds.l   @r15+, pr
+dispatched:                     ! bench/rtos.py measures to here
     rts
      nop
 
@@ -237,29 +263,87 @@ dispatch_away:
 4:  .long   idle_stack_end
 5:  .long   idle
 
-! General exceptions and TLB misses: fault_report(expevt, spc, pr, sp, r0..r7 of the interrupted bank not kept).
+! General exceptions and TLB misses. The handler runs as an interrupt handler does, but at the interrupted SR, so with
+! the CPU locked if it was. Without one nothing is pushed (SP may be what is wrong): fault_report(expevt, spc, pr, sp).
 fault:
-    mov.l   1f, r0
+    mov.l   expevt, r0
+    mov.l   exceptions, r1
     mov.l   @r0, r4
+1:  mov.l   @r1+, r3            ! code
+    mov.l   @r1+, r2            ! handler
+    tst     r2, r2
+    bt      unhandled
+    cmp/eq  r3, r4
+    bf      1b
+    stc.l   ssr, @-r15
+    stc.l   spc, @-r15
+    sts.l   pr, @-r15
+    sts.l   mach, @-r15
+    sts.l   macl, @-r15
+    stc.l   r7_bank, @-r15
+    stc.l   r6_bank, @-r15
+    stc.l   r5_bank, @-r15
+    stc.l   r4_bank, @-r15
+    stc.l   r3_bank, @-r15
+    stc.l   r2_bank, @-r15
+    stc.l   r1_bank, @-r15
+    stc.l   r0_bank, @-r15
+    ldc     r2, r0_bank
+    ldc     r15, r4_bank        ! the handler's argument
+    mov.l   nest_of_fault, r4
+    mov.l   @r4, r5
+    tst     r5, r5
+    bf/s    2f
+     add    #1, r5
+    mov     r15, r6
+    mov.l   stack_of_fault, r15
+    mov.l   r6, @-r15
+2:  mov.l   r5, @r4
+    stc     ssr, r3
+    ldc     r3, sr              ! bank 0, BL=0, as it was
+    jsr     @r0
+     nop
+
+    mov.l   sr_of_fault, r0
+    ldc     r0, sr
+    mov.l   nest_of_fault, r4
+    mov.l   @r4, r5
+    dt      r5
+    bf/s    3f
+     mov.l  r5, @r4
+    bra     outermost
+     mov.l  @r15, r15
+3:  bra     restore
+     nop
+unhandled:
     stc     spc, r5
     sts     pr, r6
     mov     r15, r7
-    mov.l   2f, r15
-    mov.l   3f, r0
+    mov.l   stack_of_fault, r15
+    mov.l   report, r0
     jmp     @r0                 ! bank 1 and BL=1 stay
      nop
     .balign 4
-1:  .long   CCN_EXPEVT
-2:  .long   interrupt_stack_end
-3:  .long   fault_report
+expevt:         .long CCN_EXPEVT
+exceptions:     .long exc_ini
+nest_of_fault:  .long interrupt_nest
+stack_of_fault: .long interrupt_stack_end
+sr_of_fault:    .long SR_MD | SR_RB | SR_BL | SR_IMASK
+report:         .long fault_report
 
     .bss
-    .balign 8
-    .space  4096
-    .global interrupt_stack_end
-interrupt_stack_end:
+    .balign 32                  ! a cache line, wherever the application's data end
     .space  256                 ! holds one interrupt frame
 idle_stack_end:
-    .global interrupt_nest
-interrupt_nest:
+    .space  4096 + 8
+    .global interrupted_frame
+interrupted_frame:              ! first word of the interrupt stack: of the outermost handler
     .space  4
+interrupt_stack_end:            ! and behind it, in the same line, what every interrupt and dispatch looks at
+    .global runtsk, schedtsk, dspdis, sr_task, interrupt_nest, interrupt_table
+runtsk:          .space 4
+schedtsk:        .space 4
+dspdis:          .space 4
+sr_task:         .space 4
+interrupt_nest:  .space 4
+interrupt_table: .space 128 * 8

@@ -65,7 +65,7 @@ ER twai_flg(ID flgid, FLGPTN waiptn, MODE wfmode, FLGPTN *p_flgptn, TMO tmout)
         return E_CTX;
     if (flgid < 1 || flgid > flg_count)
         return E_ID;
-    if (waiptn == 0 || wfmode > TWF_ORW || tmout < TMO_FEVR)
+    if (waiptn == 0 || wfmode > TWF_ORW || bad_timeout(tmout))
         return E_PAR;
     FLG *flg = &flg_cb[flgid - 1];
     ATR attribute = flg_ini[flgid - 1].attribute;
@@ -83,7 +83,7 @@ ER twai_flg(ID flgid, FLGPTN waiptn, MODE wfmode, FLGPTN *p_flgptn, TMO tmout)
     } else {
         self->pattern = waiptn;
         self->mode = wfmode;
-        wait_start(WAIT_FLG, &flg->object, attribute & TA_TPRI, tmout);
+        wait_start(WAIT_OBJECT, &flg->object, attribute & TA_TPRI, tmout);
         result = wait_here(sr);
         if (result == E_OK)
             *p_flgptn = self->pattern;

@@ -39,7 +39,7 @@ static inline void queue_remove(QUEUE *entry)
 typedef struct {
     QUEUE link;
     SYSTIM due;
-    void (*run)(void *argument); /* called in the tick, CPU locked */
+    void (*run)(void *argument, UW sr); /* called in the tick, CPU locked; sr unlocks it */
     void *argument;
 } EVENT;
 
@@ -51,10 +51,11 @@ typedef struct {
     PRI priority;
     SIZE stack_size;
     char *stack;
+    void (*exception)(TEXPTN, VP_INT); /* task exception routine or NULL */
 } TASK_INI;
 
 enum task_state { DORMANT = 0, RUNNABLE = 1, WAITING = 2, SUSPENDED = 4 }; /* WAITING|SUSPENDED is legal */
-enum wait_kind { WAIT_SLEEP, WAIT_DELAY, WAIT_SEM, WAIT_FLG, WAIT_SEND, WAIT_RECEIVE };
+enum wait_kind { WAIT_SLEEP, WAIT_DELAY, WAIT_OBJECT, WAIT_SEND, WAIT_RECEIVE };
 
 typedef struct task {
     QUEUE link;           /* in the ready queue of its priority, or in an object's wait queue */
@@ -70,12 +71,17 @@ typedef struct task {
     EVENT timeout;
     FLGPTN pattern;        /* event flag: waited for, then released with */
     MODE mode;
-    VP_INT data;           /* data queue: sent or received */
+    VP_INT data;           /* data queue, mailbox, pool: sent or received */
+    UW sr;                 /* to run with: IMASK is the floor or what chg_ipm has set */
+    BOOL exceptions_on;    /* task exceptions enabled */
+    TEXPTN exceptions;     /* pending */
 } TASK;
 
-extern TASK *runtsk;    /* NULL while idle */
-extern TASK *schedtsk;  /* highest runnable task, NULL if none */
-extern UW dspdis;       /* dispatching disabled */
+/* Defined in entry.S. */
+extern TASK *runtsk;   /* NULL while idle */
+extern TASK *schedtsk; /* highest runnable task, NULL if none */
+extern UW dspdis;      /* dispatching disabled */
+extern UW sr_task;     /* SR of a task: privileged, register bank 0, IMASK at the floor: levels below are others' */
 
 void task_init(void);
 void make_ready(TASK *task);        /* into the ready queue; state becomes RUNNABLE */
@@ -83,6 +89,7 @@ void leave_ready(TASK *task);       /* out of it; the caller sets the state */
 void set_priority(TASK *task, PRI priority);
 void rotate_ready(PRI priority);
 ER task_of(ID id, BOOL self_allowed, TASK **task); /* E_OK or E_ID */
+void exception_deliver(void);       /* runs the running task's exception routine (taskexc.c); CPU locked */
 
 /* Waiting (wait.c). All called with the CPU locked. */
 typedef struct object {
@@ -108,6 +115,11 @@ static inline BOOL cpu_locked(void)
 #define HANDLER_CONTEXT (in_handler() && !cpu_locked())
 #define MAY_WAIT (TASK_CONTEXT && !dspdis)
 
+static inline BOOL bad_timeout(TMO tmout)
+{
+    return (UINT)tmout + 1 > TMAX_RELTIM + 1u;
+}
+
 /* End of a service call that may have made another task the highest. */
 static inline ER finish(UW sr, ER result)
 {
@@ -119,13 +131,12 @@ static inline ER finish(UW sr, ER result)
 
 /* Time (time.c). after: ms from now, at least; EVENT not in the queue. */
 extern SYSTIM now; /* since the start, not moved by set_tim */
-extern UW tick_sr; /* SR to unlock with in what the tick runs */
 void time_init(void);
 void event_after(EVENT *event, RELTIM after);
 void event_at(EVENT *event, SYSTIM due);
 void event_cancel(EVENT *event);
 
-/* Semaphores, event flags, data queues, cyclic handlers. */
+/* Semaphores, event flags, data queues, mailboxes, fixed pools, cyclic handlers. */
 typedef struct {
     ATR attribute;
     UINT initial, maximum;
@@ -139,6 +150,18 @@ typedef struct {
     UINT capacity;
     VP_INT *buffer;
 } DTQ_INI;
+typedef struct {
+    ATR attribute;
+    PRI highest; /* priority number of a message */
+} MBX_INI;
+typedef struct {
+    ATR attribute;
+    UINT count, size; /* blocks; bytes of each */
+    UW reciprocal;    /* 2^32 / size, rounded up */
+    char *blocks;
+    UH *next;         /* of each block: number of the next free one from 1, 0 at the last, or BLOCK_TAKEN */
+} MPF_INI;
+#define BLOCK_TAKEN 0xffff
 typedef struct {
     ATR attribute;
     VP_INT exinf;
@@ -158,12 +181,22 @@ typedef struct {
     UINT count, first;
 } DTQ;
 typedef struct {
+    OBJECT object;
+    T_MSG *first, *last; /* last: valid if first is */
+} MBX;
+typedef struct {
+    OBJECT object;
+    UINT free; /* number of a free block from 1, or 0 */
+} MPF;
+typedef struct {
     EVENT event;
     BOOL started;
 } CYC;
 void semaphore_init(void);
 void eventflag_init(void);
 void dataqueue_init(void);
+void mailbox_init(void);
+void mempool_init(void);
 void cyclic_init(void);
 
 /* Interrupts (interrupt.c). */
@@ -173,6 +206,12 @@ typedef struct {
 } INH_INI;
 void interrupt_init(void);
 void interrupt_define(INHNO code, void (*handler)(void)); /* also sets the line's level and unmasks it */
+
+/* CPU exceptions: entry.S looks a handler up by EXPEVT; a row without a handler ends the table. */
+typedef struct {
+    EXCNO code;
+    void (*handler)(EXCINF *);
+} EXC_INI;
 
 /* Initialisation routines. */
 typedef struct {
@@ -185,14 +224,19 @@ extern const TASK_INI task_ini[];
 extern const SEM_INI sem_ini[];
 extern const FLG_INI flg_ini[];
 extern const DTQ_INI dtq_ini[];
+extern const MBX_INI mbx_ini[];
+extern const MPF_INI mpf_ini[];
 extern const CYC_INI cyc_ini[];
 extern const INH_INI inh_ini[];
+extern const EXC_INI exc_ini[];
 extern const ATT_INI att_ini[];
-extern const INT task_count, sem_count, flg_count, dtq_count, cyc_count, inh_count, att_count;
+extern const INT task_count, sem_count, flg_count, dtq_count, mbx_count, mpf_count, cyc_count, inh_count, att_count;
 extern TASK task_cb[];
 extern SEM sem_cb[];
 extern FLG flg_cb[];
 extern DTQ dtq_cb[];
+extern MBX mbx_cb[];
+extern MPF mpf_cb[];
 extern CYC cyc_cb[];
 
 void idle(void) __attribute__((noreturn));

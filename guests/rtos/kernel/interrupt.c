@@ -2,8 +2,8 @@
  * fields of the INTC are touched, and only at the start: INT2PRI2 is shared with the other guest's SCIF1. */
 #include "impl.h"
 
-/* Read by entry.S at interrupt_table + (INTEVT >> 5) * 8. */
-struct {
+/* Defined in entry.S and read by it at (INTEVT >> 5) * 8. */
+extern struct {
     void (*handler)(void);
     UW sr;
 } interrupt_table[128];
@@ -28,6 +28,8 @@ void interrupt_define(INHNO code, void (*handler)(void))
         if (code < lines[i].first || code > lines[i].last)
             continue;
         UW level = lines[i].level, old = REG32(lines[i].priority_register);
+        if ((level / 2 << 4) <= (sr_task & SR_IMASK))
+            panic("interrupt 0x%x has level %u, not above the floor, %u", code, level / 2, (sr_task & SR_IMASK) >> 4);
         interrupt_table[code >> 5].handler = handler;
         interrupt_table[code >> 5].sr = SR_MD | level / 2 << 4;
         REG32(lines[i].priority_register) = (old & ~(0x1ful << lines[i].shift)) | level << lines[i].shift;

@@ -41,7 +41,7 @@ ER twai_sem(ID semid, TMO tmout)
         return E_CTX;
     if (semid < 1 || semid > sem_count)
         return E_ID;
-    if (tmout < TMO_FEVR)
+    if (bad_timeout(tmout))
         return E_PAR;
     SEM *sem = &sem_cb[semid - 1];
     UW sr = lock();
@@ -54,7 +54,7 @@ ER twai_sem(ID semid, TMO tmout)
         unlock(sr);
         return E_TMOUT;
     }
-    wait_start(WAIT_SEM, &sem->object, sem_ini[semid - 1].attribute & TA_TPRI, tmout);
+    wait_start(WAIT_OBJECT, &sem->object, sem_ini[semid - 1].attribute & TA_TPRI, tmout);
     return wait_here(sr);
 }
 

@@ -5,7 +5,7 @@ static ER sleep_for(TMO tmout)
 {
     if (!MAY_WAIT)
         return E_CTX;
-    if (tmout < TMO_FEVR)
+    if (bad_timeout(tmout))
         return E_PAR;
     UW sr = lock();
     if (runtsk->wakeups) {
@@ -35,7 +35,7 @@ ER dly_tsk(RELTIM dlytim)
 {
     if (!MAY_WAIT)
         return E_CTX;
-    if (dlytim > 0x7fffffff - TIC_NUME)
+    if (dlytim > TMAX_RELTIM)
         return E_PAR;
     UW sr = lock();
     wait_start(WAIT_DELAY, NULL, FALSE, (TMO)dlytim);

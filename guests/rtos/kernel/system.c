@@ -5,7 +5,13 @@
 #include "spumone.h"
 #endif
 
-static UW handler_sr; /* SR before iloc_cpu */
+#ifdef SPUMONE
+#define IMASK_FLOOR (spm_query(SPM_Q_CEILING) << 4) /* up to there are the other guests' levels */
+#else
+#define IMASK_FLOOR 0
+#endif
+
+static UW handler_sr; /* SR before iloc_cpu, else 0: a handler does not unlock what it found locked */
 
 static inline void set_vbr(const void *base)
 {
@@ -16,28 +22,28 @@ static inline void set_vbr(const void *base)
 #endif
 }
 
-/* Waits for an interrupt above SR.IMASK and takes it, SR.BL being set: none can slip in before the sleep. */
-static inline void cpu_sleep(void)
+/* Waits for interrupts above SR.IMASK and takes them, SR.BL being set: none can slip in before the sleep. Nothing of
+ * the registers is worth keeping but R15 and SR. */
+static inline void __attribute__((noreturn)) wait_for_interrupts(void)
 {
 #ifdef SPUMONE
-    spm_idle();
+    spm_wait();
 #else
-    __asm__ volatile("sleep" : : : "memory");
+    for (;;)
+        __asm__ volatile("sleep" : : : "memory");
 #endif
 }
 
 void idle(void)
 {
-    set_sr(SR_TASK | SR_BL);
-    for (;;)
-        cpu_sleep();
+    set_sr(sr_task | SR_BL);
+    wait_for_interrupts();
 }
 
 void halt(void)
 {
     set_sr(get_sr() | SR_BL | SR_IMASK);
-    for (;;)
-        cpu_sleep();
+    wait_for_interrupts();
 }
 
 /* entry.S comes here with SR = MD, BL, IMASK=15, register bank 0 and .bss zero. */
@@ -46,11 +52,14 @@ void kernel_start(void)
     interrupt_nest = 1; /* initialisation is no task: service calls answer E_CTX */
     set_vbr(vectors);
     set_sr(SR_LOCKED);
+    sr_task = SR_MD | IMASK_FLOOR;
     console_init();
     interrupt_init();
     semaphore_init();
     eventflag_init();
     dataqueue_init();
+    mailbox_init();
+    mempool_init();
     task_init();
     for (INT i = 0; i < att_count; i++)
         att_ini[i].routine(att_ini[i].exinf);
@@ -114,7 +123,7 @@ ER unl_cpu(void)
 {
     if (in_handler())
         return E_CTX;
-    unlock(SR_TASK);
+    unlock(runtsk->sr);
     return E_OK;
 }
 
@@ -131,8 +140,11 @@ ER iunl_cpu(void)
 {
     if (!in_handler())
         return E_CTX;
-    if (cpu_locked())
-        unlock(handler_sr);
+    if (cpu_locked() && handler_sr) {
+        UW sr = handler_sr;
+        handler_sr = 0;
+        unlock(sr);
+    }
     return E_OK;
 }
 
@@ -151,6 +163,27 @@ ER ena_dsp(void)
     UW sr = lock();
     dspdis = 0;
     return finish(sr, E_OK);
+}
+
+ER chg_ipm(IPM ipm)
+{
+    if (!TASK_CONTEXT)
+        return E_CTX;
+    if (ipm > TMAX_IPM)
+        return E_PAR;
+    UW sr = SR_MD | ipm << 4;
+    lock();
+    runtsk->sr = sr > sr_task ? sr : sr_task;
+    unlock(runtsk->sr);
+    return E_OK;
+}
+
+ER get_ipm(IPM *p_ipm)
+{
+    if (!TASK_CONTEXT)
+        return E_CTX;
+    *p_ipm = (get_sr() & SR_IMASK) >> 4;
+    return E_OK;
 }
 
 BOOL sns_ctx(void)

@@ -1,9 +1,6 @@
 /* Tasks: states, the ready queue, activation and priorities (uITRON4.0 4.1). Ready tasks are in one ring a
- * priority with a bit map of the filled ones. Task exceptions are not here. */
+ * priority with a bit map of the filled ones. */
 #include "impl.h"
-
-TASK *runtsk, *schedtsk;
-UW dspdis;
 
 static QUEUE ready[TMAX_TPRI + 1];
 static UW ready_map; /* bit n: ready[n] is not empty */
@@ -68,7 +65,7 @@ void rotate_ready(PRI priority)
 /* A task begins here, locked, on its fresh stack. */
 static void first_run(void)
 {
-    unlock(SR_TASK);
+    unlock(sr_task);
     runtsk->ini->entry(runtsk->ini->exinf);
     ext_tsk();
 }
@@ -77,6 +74,9 @@ static void activate(TASK *task)
 {
     task->priority = task->ini->priority;
     task->wakeups = task->suspensions = 0;
+    task->exceptions_on = FALSE;
+    task->exceptions = 0;
+    task->sr = sr_task;
     task->object = NULL;
     task->timed = FALSE;
     task->sp = task->ini->stack + task->ini->stack_size;

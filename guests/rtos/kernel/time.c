@@ -8,7 +8,6 @@
 #define SHORT_COUNTS (TICK_COUNTS * (1 - CYCLE) + 25000u * TIC_NUME / TIC_DENO * CYCLE / 3)
 
 SYSTIM now;
-UW tick_sr;
 
 static SYSTIM offset; /* system time less now */
 static QUEUE events;  /* in the order of due */
@@ -59,14 +58,14 @@ ER isig_tim(void)
 {
     if (!HANDLER_CONTEXT)
         return E_CTX;
-    tick_sr = lock();
+    UW sr = lock();
     now += TIC_NUME / TIC_DENO;
     while (!queue_empty(&events) && (W)(((EVENT *)events.next)->due - now) <= 0) {
         EVENT *event = (EVENT *)events.next;
         queue_remove(&event->link);
-        event->run(event->argument);
+        event->run(event->argument, sr);
     }
-    unlock(tick_sr);
+    unlock(sr);
     return E_OK;
 }
 
@@ -86,6 +85,25 @@ ER get_tim(SYSTIM *p_systim)
         return E_CTX;
     UW sr = lock();
     *p_systim = now + offset;
+    unlock(sr);
+    return E_OK;
+}
+
+/* Microseconds since the start, for measuring: never back, and not moved by set_tim. A tick that is due but not
+ * yet taken counts; one lost, as interrupts were shut out for more than a tick, makes the time stand for as long. */
+ER vxget_tim(SYSUTIM *p_sysutim)
+{
+    static SYSUTIM latest;
+    UW sr = lock();
+    UW left = TMU3_TCNT, passed = now * 1000;
+    if (TMU3_TCR & TCR_UNF) {
+        left = TMU3_TCNT; /* of the next tick for certain */
+        passed += 1000 * TIC_NUME / TIC_DENO;
+    }
+    passed += (TICK_COUNTS - 1 - left) * 3 / 25; /* the shorter tick begins 10 counts late, not ends early */
+    if ((W)(passed - latest) > 0)
+        latest = passed;
+    *p_sysutim = latest;
     unlock(sr);
     return E_OK;
 }

@@ -1,8 +1,9 @@
 /* Waiting: one way in, one way out, whatever is waited for; the timeout is an event of time.c. */
 #include "impl.h"
 
-static void timed_out(void *task)
+static void timed_out(void *task, UW sr)
 {
+    (void)sr;
     TASK *waiting = task;
     waiting->timed = FALSE;
     wait_end(waiting, waiting->wait_kind == WAIT_DELAY ? E_OK : E_TMOUT);

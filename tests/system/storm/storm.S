@@ -1,28 +1,78 @@
 ! Start, vectors and register checks of storm.c. Bank 1: R0-R3 are scratch, R4-R7 hold what start put there.
+    .macro  save
+    mov.l   r8, @-r15
+    mov.l   r9, @-r15
+    mov.l   r10, @-r15
+    mov.l   r11, @-r15
+    mov.l   r12, @-r15
+    mov.l   r13, @-r15
+    mov.l   r14, @-r15
+    sts.l   pr, @-r15
+    stc.l   gbr, @-r15
+    .endm
+    .macro  restore
+    ldc.l   @r15+, gbr
+    lds.l   @r15+, pr
+    mov.l   @r15+, r14
+    mov.l   @r15+, r13
+    mov.l   @r15+, r12
+    mov.l   @r15+, r11
+    mov.l   @r15+, r10
+    mov.l   @r15+, r9
+    mov.l   @r15+, r8
+    .endm
     .section .text.start, "ax"
     .global _start
 _start:
     mov.l   1f, r15
     mov.l   2f, r0
-    ldc     r0, sr              ! bank 1, blocked
-    mov.l   3f, r4
-    mov     r4, r5
-    add     #1, r5
-    mov     r4, r6
-    add     #2, r6
-    mov     r4, r7
-    add     #3, r7
-    mov.l   4f, r0
     ldc     r0, sr              ! bank 0, IMASK=15
-    mov.l   5f, r0
+    bsr     bank1
+     nop
+    mov.l   3f, r0
     jmp     @r0
      nop
     .balign 4
 1:  .long   stack
-2:  .long   0x700000f0
-3:  .long   0xb1b10000
-4:  .long   0x400000f0
-5:  .long   main
+2:  .long   0x400000f0
+3:  .long   main
+
+! void bank1(void): R4-R7 of bank 1 as the checks expect them
+    .global bank1
+bank1:
+    stc     sr, r1
+    mov.l   1f, r0
+    mov.l   2f, r2
+    or      r1, r0
+    ldc     r0, sr              ! blocked
+    ldc     r2, r4_bank
+    add     #1, r2
+    ldc     r2, r5_bank
+    add     #1, r2
+    ldc     r2, r6_bank
+    add     #1, r2
+    ldc     r2, r7_bank
+    ldc     r1, sr
+    rts
+     nop
+    .balign 4
+1:  .long   0x10000000
+2:  .long   0xb1b10000
+
+! void wait(void)
+    .global wait
+wait:
+    save
+    mov.l   1f, r0
+    jsr     @r0
+     nop
+    bsr     bank1
+     nop
+    restore
+    rts
+     nop
+    .balign 4
+1:  .long   0x8ffff060
 
     .balign 256
     .global vectors
@@ -82,28 +132,6 @@ vectors:
 3:  .long   interrupt
 4:  .long   0x30000000
 
-    .macro  save
-    mov.l   r8, @-r15
-    mov.l   r9, @-r15
-    mov.l   r10, @-r15
-    mov.l   r11, @-r15
-    mov.l   r12, @-r15
-    mov.l   r13, @-r15
-    mov.l   r14, @-r15
-    sts.l   pr, @-r15
-    stc.l   gbr, @-r15
-    .endm
-    .macro  restore
-    ldc.l   @r15+, gbr
-    lds.l   @r15+, pr
-    mov.l   @r15+, r14
-    mov.l   @r15+, r13
-    mov.l   @r15+, r12
-    mov.l   @r15+, r11
-    mov.l   @r15+, r10
-    mov.l   @r15+, r9
-    mov.l   @r15+, r8
-    .endm
     .macro  pattern from        ! R8-R14, GBR: from, from + 1 ...
     mov     \from, r8
     mov     \from, r9
