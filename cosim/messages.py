@@ -30,6 +30,7 @@ EffectRow = tuple[int, int, int, int, str, int]
 # A call that changes nothing but the caller's R0: (entry, R4 or -1 any other, charge in ticks or -1 trap, R0, name
 # of the path in the cost table).
 CallRow = tuple[int, int, int, int, str]
+OwnerRow = tuple[int, str]  # (INTEVT, guest)
 SourceRow = tuple[str, int, int, int]  # (line, INTEVT, level 0..15, order among equals: least first)
 
 
@@ -250,16 +251,24 @@ class Directive(Body):
     # to the running vCPU, "report" what is to be read at "tell"; the others are starts and ends of its paths.
     labels: list[tuple[int, str]] = []
     pointers: list[tuple[int, str]] = []  # its vCPUs, the highest priority first: (address, guest)
+    owners: list[OwnerRow] | None = None  # whose lines are whose from now on; None: as before
+    # At start, for the CPU node to watch that guests keep apart.
+    partitions: list[tuple[str, int, int]] = []  # (guest, first and last physical address of its memory)
+    code: list[tuple[int, int]] = []  # physical addresses, first and last, of SPUMONE's code and what it reads
+    trespass: str = "off"  # access to what is another guest's: report | refuse | off
+    watch_memory: bool = True  # to its memory too, not to its registers only
+    starvation: int = 0  # ticks for which a request may stand untaken while another guest runs; 0: not watched
 
 
 class Inspect(Body):
-    """To the hypervisor, while a debugger has stopped the machine: its vCPUs as they stand. Changes nothing."""
+    """To the hypervisor, for a debugger or when a guest seems to starve: its vCPUs as they stand. Changes nothing."""
 
 
 class Vcpus(Body):
     """Answer to Inspect: each vCPU, the highest priority first. The CPU node knows the running one better."""
 
-    rows: list[tuple[str, bytes, bool]]  # (name, state as Trap.state, it waits in its idle call)
+    rows: list[tuple[str, bytes, bool]]  # (name, state as Trap.state, it is not ready: it waits, or is stopped)
+    held: list[tuple[int, str, int]] = []  # (INTEVT, guest, level): masked until that guest runs, or would take it
 
 
 class Finish(Body):

@@ -35,6 +35,9 @@ PINS = tuple((f"IRQ{n}", 0x200 if n == 7 else 0x240 + 0x40 * n) for n in range(8
 INTEVT = {**{s.line: s.intevt for s in MODULES}, **dict(PINS)}
 LINE = {intevt: line for line, intevt in INTEVT.items()}
 
+# Register blocks of a component that has several, by first address: the lines of each. Elsewhere it is all its lines.
+BLOCKS = {0xFFD80000: ("TUNI0", "TUNI1", "TUNI2"), 0xFFDC0000: ("TUNI3", "TUNI4", "TUNI5")}
+
 
 def module_codes(intevt: int) -> tuple[int, ...]:
     """All INTEVT codes that one mask bit covers with this one: they belong to one guest. Raises KeyError."""

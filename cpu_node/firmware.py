@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from cosim.sh7780 import LINE, MODULES, PINS
 from cosim.state import STATE_NAMES
 
 STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait write read refused inside".split())
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
+CODES = 0x1000 >> 5  # INTEVT codes in its table of owners
 # What a path from a start to an end is called where it is not the start's name, as in the model. "": idling ends.
 PATHS = {
     ("interrupt", "entered"): "switch",
@@ -30,6 +32,7 @@ KEPT = (*"tea tra expevt r0 r1 r2 r3 r4 r5 r6 r7 macl mach pr r4_bank r5_bank r6
         *"r8 r9 r10 r11 r12 r13 r14 gbr dbr pc sr r15".split())  # fmt: skip
 HOT = (*"wake code interrupt entry_sr flags bare_r15 bare_sr bare_pc r0_bank r1_bank r2_bank r3_bank".split(),
        *"general tlb held deaf".split())  # fmt: skip
+HELD_INT2 = 216  # V_HELD_INT2 of guests/spumone/vcpu.h; behind it V_HELD_IRQ
 BARE = 16  # flag: it waits with nothing to keep but R15, SR and PC
 READY, STOPPED = 0xFFFFFFFF, 0xFFFFFFFE
 
@@ -66,6 +69,23 @@ class Firmware:
     def path(self, end: str) -> str:
         """Name of the path that ends there."""
         return PATHS.get((self.start, end), self.start)
+
+    def owners(self) -> list[tuple[int, str]]:
+        """(INTEVT, guest) of the lines that have an owner."""
+        raw = self.core.read(self.at["routes"] & 0x1FFFFFFF, 4 * CODES)
+        rows = [(code << 5, self.names.get(pointer)) for code, (pointer,) in enumerate(struct.iter_unpack("<I", raw))]
+        return [(intevt, guest) for intevt, guest in rows if guest is not None and intevt in LINE]
+
+    def held(self) -> list[tuple[int, str, int]]:
+        """(INTEVT, guest, level) of what is masked until that guest runs. The level is the highest of the guest's."""
+        out = []
+        for pointer, name in self.names.items():
+            level = self._word(pointer + 4 * HOT.index("held"))
+            int2, irq = self._word(pointer + HELD_INT2), self._word(pointer + HELD_INT2 + 4)
+            codes = [source.intevt for source in MODULES if int2 >> source.mask & 1]
+            codes += [intevt for n, (_, intevt) in enumerate(PINS) if irq >> 31 - n & 1]
+            out += [(intevt, name, level >> 4) for intevt in codes]
+        return out
 
     def states(self) -> list[tuple[str, dict[str, int], bool]]:
         """(guest, registers, whether it waits) as kept in memory; those of the running one are older."""

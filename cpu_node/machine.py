@@ -39,8 +39,10 @@ from cosim.target import Target
 from cpu_node.attribution import Attributed
 from cpu_node.firmware import STARTS, Firmware
 from cpu_node.observers import Deadline, Latency
+from cpu_node.partition import Partition
 from cpu_node.python_core.core import EXTRAS
 from cpu_node.python_core.exceptions import INTMU
+from cpu_node.starvation import Starvation
 from cpu_node.timing import TICKS
 
 SYNC = 4_000_000  # ticks between running digests, and the grid of armed patterns: 10 ms
@@ -104,6 +106,9 @@ class Machine:
         self.deadlines: list[Deadline] = []
         self.interrupts: Counter[str] = Counter()
         self.firmware: Firmware | None = None
+        self.partition: Partition | None = None  # where a hypervisor runs guests
+        self.starvation: Starvation | None = None
+        self.accepted = ""  # the line of the interrupt that the core has taken last
         self.vcpu = self.last_guest = ""
         self.vcpu_since = self.vcpu_slept = 0
         self.vcpus: dict[str, dict[str, int]] = {}
@@ -151,6 +156,11 @@ class Machine:
 
     def read(self, tick: int, address: int, size: int) -> int:
         """MMIO read of size bytes at the unit's start tick."""
+        if self.partition is not None and self.partition.register(tick, "read", address, size):
+            return 0
+        return self._read(tick, address, size)
+
+    def _read(self, tick: int, address: int, size: int) -> int:
         target = self._target(address)
         if target is None:
             return 0
@@ -161,6 +171,8 @@ class Machine:
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:
         """MMIO write of size bytes at the unit's start tick."""
+        if self.partition is not None and self.partition.register(tick, "write", address, size):
+            return
         was = doing(Row.BUS)
         self._write(tick, self.core.unit_pc, address, size, value)
         doing(was)
@@ -347,6 +359,10 @@ class Machine:
             core.write(paddr, data)
         if d.more:
             return self.trap(cause, number + 1, level)
+        if d.partitions:
+            self._watch_guests(d)
+        elif d.owners is not None and self.partition is not None:
+            self.partition.route(d.owners)
         if d.labels:
             return self._start_firmware(d)
         if d.again:
@@ -376,24 +392,43 @@ class Machine:
         if d.deliver:
             self.interrupts[LINE.get(d.deliver, hex(d.deliver))] += 1
             self._vcpu(d.vcpu)["interrupts"] += 1
+            self._taken(LINE.get(d.deliver, ""), tick)
         for address, size, value in d.writes:
             self._write(tick, SPUMONE_PC, address, size, value)
         if d.report:
             self.report(tick, d.report)
         return None
 
+    def _watch_guests(self, d: Directive) -> None:
+        self.partition = Partition(self.core, self.targets, d, self.report)
+        if d.starvation:
+            self.starvation = Starvation(self, d.starvation)
+
+    def _turn(self, vcpu: str, tick: int) -> None:
+        """From a tick on the CPU is a guest's, or SPUMONE's."""
+        before, self.vcpu = self.vcpu, vcpu
+        if self.partition is not None:
+            self.partition.run(vcpu)
+        if self.starvation is not None:
+            self.starvation.turn(before, vcpu, tick)
+
+    def _taken(self, line: str, tick: int) -> None:
+        """A guest enters the interrupt of a line."""
+        if self.starvation is not None:
+            self.starvation.taken[line] = tick
+
     def _fetch(self, tick: int, address: int, size: int) -> bytes:
         """What SPUMONE reads: RAM, or a device's register."""
         if address < 0x20000000:
             return bytes(self.core.read(address, size))
-        return self.read(tick, address, size).to_bytes(size, "little")
+        return self._read(tick, address, size).to_bytes(size, "little")
 
     def _start_firmware(self, d: Directive) -> None:
         """SPUMONE runs on the core: nothing is trapped, its paths are watched."""
         self.firmware = Firmware(self.core, d.labels, d.pointers)
         self.core.set_trap_page(None)
         self.core.set_state({"pc": self.firmware.at["entry"]})
-        self.vcpu = "SPUMONE"
+        self._turn("SPUMONE", self.core.tick)
         self._set_breakpoints()
 
     def _at_label(self, name: str, tick: int) -> None:
@@ -415,8 +450,13 @@ class Machine:
         guest = firmware.running()
         if guest != self.last_guest:
             self._vcpu(guest)["switches"] += 1
-        self._vcpu(guest)["interrupts"] += name in ("forwarded", "entered")
-        self.vcpu = self.last_guest = guest
+        if name in ("forwarded", "entered"):
+            self._vcpu(guest)["interrupts"] += 1
+            self._taken(self.accepted, tick)
+        if firmware.start == "route" and self.partition is not None:
+            self.partition.route(firmware.owners())
+        self.last_guest = guest
+        self._turn(guest, tick)
         return None
 
     def _enter_firmware(self, start: str, tick: int) -> None:
@@ -425,7 +465,8 @@ class Machine:
         assert firmware is not None
         if firmware.inside:
             self._count_path("", tick)
-        firmware.start, firmware.inside, self.vcpu = start, True, "SPUMONE"
+        firmware.start, firmware.inside = start, True
+        self._turn("SPUMONE", tick)
         firmware.began, firmware.slept = tick, self.core.sleep_ticks
 
     def _count_path(self, end: str, tick: int) -> None:
@@ -496,7 +537,7 @@ class Machine:
         self._vcpu("SPUMONE")["ticks"] += charge
         if vcpu != self.vcpu:
             self._vcpu(vcpu)["switches"] += 1
-        self.vcpu = vcpu
+            self._turn(vcpu, tick + charge)
         self.vcpu_since = tick + charge
 
     def _leave(self, tick: int) -> None:
@@ -631,6 +672,7 @@ class Machine:
         self.event("accept", self.core.tick, intevt)
         if self.firmware is not None:
             self.interrupts[line] += 1
+            self.accepted = line
             return self._accept(line)
         if self.hypervisor is not None and not (self.leased and intevt in self.forward):
             return self.trap("interrupt", intevt, level)
@@ -638,6 +680,7 @@ class Machine:
         self._vcpu(self.vcpu)["interrupts"] += 1
         if self.hypervisor is None:
             return self._accept(line)
+        self._taken(line, self.core.tick)
         began = self.core.tick
         self._accept(line, self.forward_charge)
         path = "interrupt"
@@ -678,6 +721,10 @@ class Machine:
                     self._catch_up(target)
         elif self.armed is not None and self.matched < 0:
             self._catch_up(self.armed)
+        if self.partition is not None:
+            self.partition.gather()
+        if self.starvation is not None:
+            self.starvation.look(self.core.tick)
         self.next_sync += SYNC
 
     def _catch_up(self, target: Target) -> None:
@@ -757,12 +804,20 @@ class Machine:
         running = self.vcpu, dict(core.state()), bool(core.sleeping)
         if self.hypervisor is None:
             return [running]
+        rows, _ = self.inspect()
+        return [running if row[0] == self.vcpu else row for row in rows]
+
+    def inspect(self) -> tuple[list[tuple[str, dict[str, int], bool]], list[tuple[int, str, int]]]:
+        """(guest, registers, whether it is not ready) as SPUMONE keeps them, the highest priority first: of the one
+        that runs they are older; and (INTEVT, guest, level) of what it holds."""
+        core = self.core
         if self.firmware is not None:
-            return [running if row[0] == self.vcpu else row for row in self.firmware.states()]
+            return self.firmware.states(), self.firmware.held()
+        assert self.hypervisor is not None
         answer = self.hypervisor.call(core.tick, Inspect())
         if not isinstance(answer, Vcpus):
             raise ClockError(f"{self.hypervisor.name} at tick {core.tick}: {type(answer).__name__}; expected Vcpus")
-        return [running if row[0] == self.vcpu else (row[0], unpack(row[1]), row[2]) for row in answer.rows]
+        return [(name, unpack(state), waits) for name, state, waits in answer.rows], answer.held
 
     def report(self, tick: int, text: str) -> None:
         """Something to show at the end of the run."""
@@ -822,5 +877,7 @@ class Machine:
             "charges": dict(self.charges),
             "paths": dict(self.firmware.took) if self.firmware is not None else {},
             "unmapped": {f"0x{a:08x}" if a != ELSEWHERE else "elsewhere": n for a, n in sorted(self.unmapped.items())},
+            "trespasses": self.partition.figures() if self.partition is not None else {},
+            "starvation": self.starvation.figures(core.tick) if self.starvation is not None else {},
             "reports": self.reports + ([f"and {more} more"] if (more := self.report_count - len(self.reports)) else []),
         }

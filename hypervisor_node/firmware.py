@@ -18,7 +18,8 @@ ALIGN = 32  # bytes; the loader copies cache lines
 VCPU_SIZE = 512  # guests/spumone/vcpu.h
 # What the CPU node watches, and its symbol in the firmware.
 LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell",
-          "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded", "entered": "spm_entered",
+          "routes": "routes", "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded",
+          "entered": "spm_entered",
           "resumed": "spm_resumed", "held": "spm_held", "answered": "spm_answered", "refused": "refused",
           "inside": "inside"}  # fmt: skip
 REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP, LOST = range(1, 10)  # enum told
@@ -69,6 +70,12 @@ def labels(image: Image) -> list[tuple[int, str]]:
     rows = [(image.symbol(symbol), name) for name, symbol in LABELS.items()]
     rows.append((image.symbol("spm_entered_bare"), "entered"))
     return rows + [(PAGE + 16 * n, name) for n, name in enumerate(ENTRIES)]
+
+
+def code(image: Image) -> list[tuple[int, int]]:
+    """Physical addresses (first, last) of SPUMONE's code and of the vCPUs it looks at in a guest's place, in pages."""
+    first, last, page = (image.symbol(symbol) & 0x1FFFF000 for symbol in ("_start", "current", "page"))
+    return [(first, last | 0xFFF), (page - 0x1000, page | 0xFFF)]  # before the page is what its entries branch to
 
 
 def pointers(image: Image, guests: list[Placed]) -> list[tuple[int, str]]:

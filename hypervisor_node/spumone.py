@@ -12,9 +12,11 @@ from typing import Any
 from cosim.device import Device, DeviceError
 from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
 from cosim.messages import Body, Directive, Inspect, Trap, Vcpus
+from cosim.sh7780 import module_codes
 from cosim.state import pack
+from cosim.topology import TopologyError, ticks
 from hypervisor_node import firmware, layout
-from hypervisor_node.model import Model, Vcpu
+from hypervisor_node.model import ENTRIES, Model, Vcpu
 from hypervisor_node.serial import VirtualSerial
 
 RESET_SR = 0x700000F0
@@ -27,7 +29,8 @@ class Spumone(Device):
     for none, and its interrupts' level."""
 
     ROLE = "hypervisor"
-    OPTIONS = {"impl": "model", "ceiling": 7, "image": "guest:spumone/spumone.elf", "serial": -1, "serial_level": 8}
+    OPTIONS = {"impl": "model", "ceiling": 7, "image": "guest:spumone/spumone.elf", "serial": -1, "serial_level": 8,
+               "trespass": "report", "watch_memory": True, "starvation": "10ms"}  # fmt: skip
 
     def setup(self) -> None:
         impl, ceiling = self.config["impl"], self.config["ceiling"]
@@ -35,6 +38,13 @@ class Spumone(Device):
             raise DeviceError(f'{self.name}: impl = {impl!r}: expected "model" or "firmware"')
         if not 0 <= ceiling <= 14:
             raise DeviceError(f"{self.name}: ceiling = {ceiling}: expected an interrupt level 0..14, 0 is off")
+        if self.config["trespass"] not in ("report", "refuse", "off"):
+            text = f'trespass = {self.config["trespass"]!r}: expected "report", "refuse" or "off"'
+            raise DeviceError(f"{self.name}: {text}")
+        try:
+            self.starvation = ticks(self.config["starvation"], "starvation")
+        except TopologyError as error:
+            raise DeviceError(f"{self.name}: {error}") from None
         tables = sorted(self.config.get("guests", {}).items(), key=lambda item: item[1]["priority"])
         if impl == "firmware" and len(tables) > layout.MAX_GUESTS:
             raise DeviceError(f"{self.name}: {len(tables)} guests; the firmware takes {layout.MAX_GUESTS} at most")
@@ -92,7 +102,9 @@ class Spumone(Device):
 
     def extra(self, t: int, body: Body) -> Body | None:
         if isinstance(body, Inspect):
-            return Vcpus([(vcpu.name, pack(vcpu.state), vcpu.waiting) for vcpu in self.model.vcpus])
+            vcpus = self.model.vcpus
+            held = [(code, v.name, v.held[intevt]) for v in vcpus for intevt in v.held for code in module_codes(intevt)]
+            return Vcpus([(v.name, pack(v.state), not v.ready) for v in vcpus], held)
         if not isinstance(body, Trap):
             return super().extra(t, body)
         self.now = t
@@ -102,7 +114,10 @@ class Spumone(Device):
             raise DeviceError(f"{self.name}: a {body.cause} trap at tick {t} before the guests were started")
         if body.cause == "report":
             return Directive(0, "", report=firmware.said([guest.vcpu.name for guest in self.guests], body.words))
-        return self.model.trap(t, body)
+        d = self.model.trap(t, body)
+        if body.cause == "call" and body.number == ENTRIES.index("route"):
+            d.owners = self._owners()
+        return d
 
     def _start(self, piece: int) -> Directive:
         if piece < len(self.pieces):
@@ -110,9 +125,18 @@ class Spumone(Device):
         self.pieces, self.started = [], True
         if self.config["impl"] == "firmware":
             assert self.firmware is not None
-            return Directive(0, "", labels=firmware.labels(self.firmware),
-                             pointers=firmware.pointers(self.firmware, self.guests))  # fmt: skip
-        return self.model.start()
+            d = Directive(0, "", labels=firmware.labels(self.firmware),
+                          pointers=firmware.pointers(self.firmware, self.guests))  # fmt: skip
+        else:
+            d = self.model.start()
+        d.partitions = [(v.name, v.memory[0], sum(v.memory) - 1) for v in self.model.vcpus]
+        d.owners, d.code = self._owners(), firmware.code(self.firmware) if self.firmware is not None else []
+        d.trespass, d.watch_memory = self.config["trespass"], self.config["watch_memory"]
+        d.starvation = self.starvation
+        return d
+
+    def _owners(self) -> list[tuple[int, str]]:
+        return sorted((code, vcpu.name) for code, vcpu in self.model.owner.items())
 
     # Digest and report -----------------------------------------------------------------------------------------
 

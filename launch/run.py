@@ -144,7 +144,8 @@ def report(session: Session, figures: dict[str, Any], code: int) -> dict[str, An
         if name in priorities or name == "SPUMONE"
     ]
     keys = ("instructions", "skipped", "round_trips", "round_trips_by_target", "posted_writes", "leased_reads",
-            "digest", "deadlines", "latency", "interrupts", "charges", "reports", "unmapped")  # fmt: skip
+            "digest", "deadlines", "latency", "interrupts", "charges", "reports", "unmapped", "trespasses",
+            "starvation")  # fmt: skip
     return {
         "schema": "cosim.run/1",
         "ok": code == 0,

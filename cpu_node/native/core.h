@@ -94,6 +94,19 @@ struct lease {
     struct segment *segment;
 };
 
+/* Accesses of one kind by one instruction to one page of RAM that is not the running guest's. */
+#define TRESPASSES 256
+struct trespass {
+    int64_t tick, count; /* of the first */
+    uint32_t pc, vaddr, paddr;
+    enum access kind;
+};
+struct range {
+    uint32_t first, last;
+};
+#define RANGES 16
+#define SLOTS 3
+
 enum stop { STOP_NONE, STOP_HORIZON, STOP_INTERRUPT, STOP_TRAP, STOP_BREAKPOINT, STOP_SLEEP, STOP_RESET, STOP_ERROR };
 
 typedef struct core {
@@ -142,7 +155,7 @@ typedef struct core {
     struct code_page **code; /* per RAM page */
     uint8_t *has_code;       /* per RAM page: stores must look */
     struct soft soft[3];
-    uint32_t soft_key; /* 1 user, 3 privileged: a change of mode needs no flush */
+    uint32_t soft_key; /* 1 user, 3 privileged, slot << 2: a change of mode or guest needs no flush */
     struct insn *fetch_base; /* decoded page of the current fetch page, or NULL */
     uint32_t fetch_tag; /* virtual page, or NO_PAGE */
     struct insn scratch; /* decoded, but not kept */
@@ -153,6 +166,19 @@ typedef struct core {
     struct lease *lease;
     int lease_count;
     PyObject *seen; /* reads served by leases that have been replaced */
+
+    struct range own; /* physical: what the running guest may touch; everything where nothing is watched */
+    /* Pages and code are remembered by slot: 0 for all of RAM, the others shared by the partitions that there were,
+     * which are disjoint. */
+    struct range partition[RANGES];
+    int partition_count;
+    unsigned slot, in_slot_now[SLOTS]; /* of the partition; 1 + the partition that a slot remembers for, 0: none */
+    struct range trusted[RANGES], barred[RANGES]; /* SPUMONE's code; registers whose leases do not serve this guest */
+    int trusted_count, barred_count;
+    bool refuse; /* what is not its own is not written, and reads as 0 */
+    struct trespass trespass[TRESPASSES], *last_trespass;
+    int trespass_count;
+    int64_t trespass_more; /* that found no room */
 
     bool skip_loops;
     uint64_t effects; /* stores, bus accesses, exceptions: anything that makes an iteration unique */
@@ -233,6 +259,11 @@ uint32_t bus_read(core *c, uint32_t paddr, unsigned size);
 void drop_leases(core *c, uint32_t first, uint32_t last);
 int64_t lease_limit(core *c, int64_t tick);
 
+/* partition.c */
+bool trespass(core *c, enum access kind, uint32_t v, uint32_t p);
+void set_own(core *c, struct range own);
+void set_trusted(core *c, const struct range *ranges, int count);
+
 /* fpu.c */
 void fpu_execute(core *c, const struct insn *i);
 void fpu_execute_timed(core *c, const struct insn *i);
@@ -244,6 +275,26 @@ void run(core *c, int64_t until, bool single);
 void run_timed(core *c, int64_t until, bool single);
 
 static inline bool in_ram(const core *c, uint32_t paddr) { return paddr - c->ram_base < c->ram_size; }
+static inline bool in_range(const struct range *r, uint32_t p) { return p - r->first <= r->last - r->first; }
+static inline bool in_ranges(const struct range *r, int count, uint32_t p)
+{
+    for (int k = 0; k < count; k++)
+        if (in_range(r + k, p))
+            return true;
+    return false;
+}
+static inline bool is_watched(const core *c) { return c->own.last - c->own.first != 0xffffffff; }
+static inline bool trusted(const core *c, uint32_t p) { return in_ranges(c->trusted, c->trusted_count, p); }
+/* May the running guest touch RAM at p? SPUMONE's code it may run and read. */
+static inline bool is_own(const core *c, enum access kind, uint32_t p)
+{
+    return in_range(&c->own, p) || (kind != WRITE && trusted(c, p));
+}
+/* The whole 4 KB page of p: only then may it be remembered. */
+static inline bool own_page(const core *c, enum access kind, uint32_t p)
+{
+    return is_own(c, kind, p & ~0xfffu) && is_own(c, kind, p | 0xfff);
+}
 
 static inline uint32_t load(core *c, uint32_t vaddr, unsigned size)
 {

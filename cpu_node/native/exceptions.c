@@ -23,7 +23,7 @@ void set_sr(core *c, uint32_t v)
         c->fetch_tag = NO_PAGE;
         c->effects++;
     }
-    c->soft_key = v & SR_MD ? 3 : 1;
+    c->soft_key = (v & SR_MD ? 3 : 1) | c->slot << 2;
 }
 
 void set_fpscr(core *c, uint32_t v)

@@ -19,6 +19,8 @@ const struct insn *jit_original(core *c, const struct insn *i) { (void)c; return
 void jit_kill_line(core *c, uint32_t page, unsigned line) { (void)c; (void)page; (void)line; }
 void jit_code_page(core *c) { (void)c; }
 void jit_unmap(core *c) { (void)c; }
+bool jit_slots(core *c) { (void)c; return true; }
+void jit_unmap_slot(core *c, unsigned slot) { (void)c; (void)slot; }
 void jit_unmap_page(core *c, uint32_t vaddr) { (void)c; (void)vaddr; }
 #else
 
@@ -32,23 +34,23 @@ _Thread_local const uint8_t *pin = fast_pins;
 
 /* Called by generated code. None of these raises; nonzero: the interpreter must execute this unit. */
 
-static void forget(struct jit *j, int kind)
+static void forget(struct jit *j, unsigned slot, int kind)
 {
-    for (int k = 0; k < j->filled_count[kind]; k++)
+    for (int k = 0; k < j->filled_count[slot][kind]; k++)
         for (int t = 0; t < 4; t++)
-            j->table[t >> 1][t & 1][j->filled[kind][k]] = 0;
-    j->filled_count[kind] = 0;
+            j->table[slot][t >> 1][t & 1][j->filled[slot][kind][k]] = 0;
+    j->filled_count[slot][kind] = 0;
 }
 
-static void remember(core *c, uint32_t vaddr, uint64_t *table, uint8_t *host_page)
+static void remember(core *c, uint32_t vaddr, unsigned access, uint8_t *host_page)
 {
     struct jit *j = c->jit;
     uint32_t page = vaddr >> 12;
     int kind = !(vaddr >= 0x80000000 && vaddr < 0xc0000000);
-    if (j->filled_count[kind] == FILLED)
-        forget(j, kind);
-    j->filled[kind][j->filled_count[kind]++] = page;
-    table[page] = (uint64_t)host_page - (vaddr & ~0xfffu);
+    if (j->filled_count[c->slot][kind] == FILLED)
+        forget(j, c->slot, kind);
+    j->filled[c->slot][kind][j->filled_count[c->slot][kind]++] = page;
+    j->table[c->slot][c->sr & SR_MD ? 1 : 0][access][page] = (uint64_t)host_page - (vaddr & ~0xfffu);
 }
 
 static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
@@ -66,7 +68,7 @@ static uint32_t fill(core *c, uint32_t vaddr, unsigned size, unsigned kind)
         if (memory == UNCACHED || (kind == WRITE && memory != COPY_BACK))
             return 1;
     }
-    remember(c, vaddr, c->jit->table[c->sr & SR_MD ? 1 : 0][kind], c->ram + (offset & ~0xfffu));
+    remember(c, vaddr, kind, c->ram + (offset & ~0xfffu));
     return 0;
 }
 
@@ -83,7 +85,7 @@ static uint32_t store_slowly(core *c, uint32_t vaddr, uint32_t value, unsigned s
         return 1;
     memcpy(c->ram + offset, &value, size);
     if (whole && !page)
-        remember(c, vaddr, c->jit->table[c->sr & SR_MD ? 1 : 0][WRITE], c->ram + (offset & ~0xfffu));
+        remember(c, vaddr, WRITE, c->ram + (offset & ~0xfffu));
     return 0;
 }
 
@@ -316,8 +318,9 @@ void jit_restart(core *c)
 {
     if (!c->jit)
         return;
-    for (int kind = 0; kind < 2; kind++)
-        forget(c->jit, kind);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        for (int kind = 0; kind < 2; kind++)
+            forget(c->jit, slot, kind);
     jit_reset(c);
     emit_thunks(c->jit, c->timed);
 }
@@ -325,9 +328,10 @@ void jit_restart(core *c)
 void jit_code_page(core *c)
 {
     struct jit *j = c->jit;
-    for (int kind = 0; j && kind < 2; kind++)
-        for (int k = 0; k < j->filled_count[kind]; k++)
-            j->table[0][WRITE][j->filled[kind][k]] = j->table[1][WRITE][j->filled[kind][k]] = 0;
+    for (int s = 0; j && s < 2 * SLOTS; s++)
+        for (int k = 0; k < j->filled_count[s >> 1][s & 1]; k++)
+            for (int mode = 0; mode < 2; mode++)
+                j->table[s >> 1][mode][WRITE][j->filled[s >> 1][s & 1][k]] = 0;
 }
 
 void jit_unmap(core *c)
@@ -335,8 +339,18 @@ void jit_unmap(core *c)
     struct jit *j = c->jit;
     if (!j)
         return;
-    forget(j, 1);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        forget(j, slot, 1);
     clear_jumps(j->jumps, JUMPS);
+}
+
+void jit_unmap_slot(core *c, unsigned slot)
+{
+    if (!c->jit)
+        return;
+    forget(c->jit, slot, 0);
+    forget(c->jit, slot, 1);
+    clear_jumps(c->jit->jumps, JUMPS);
 }
 
 void jit_unmap_page(core *c, uint32_t vaddr)
@@ -344,8 +358,9 @@ void jit_unmap_page(core *c, uint32_t vaddr)
     struct jit *j = c->jit;
     if (!j)
         return;
-    for (int t = 0; t < 4; t++)
-        j->table[t >> 1][t & 1][vaddr >> 12] = 0;
+    for (int s = 0; s < SLOTS; s++)
+        for (int t = 0; t < 4; t++)
+            j->table[s][t >> 1][t & 1][vaddr >> 12] = 0;
     clear_jumps(jump_of(j, vaddr & ~0xfffu), 128);
 }
 
@@ -558,18 +573,43 @@ static void emit_thunks(struct jit *j, bool timed)
     j->code = j->start = p;
 }
 
-bool jit_open(core *c)
+/* Below 2 GB; NULL where there is no room. */
+static uint8_t *low_memory(size_t bytes)
 {
-    /* Below 2 GB: 40 MB a core, of which little is ever touched. */
-    uint8_t *m = NULL;
-    for (uintptr_t place = 0x10000000; !m && place + MEMORY < 0x80000000; place += MEMORY) {
-        void *got = mmap((void *)place, MEMORY, PROT_READ | PROT_WRITE,
+    for (uintptr_t place = 0x10000000; place + bytes < 0x80000000; place += MEMORY) {
+        void *got = mmap((void *)place, bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == (void *)place)
-            m = got;
-        else if (got != MAP_FAILED) /* a kernel that takes the place for a hint */
-            munmap(got, MEMORY);
+            return got;
+        if (got != MAP_FAILED) /* a kernel that takes the place for a hint */
+            munmap(got, bytes);
     }
+    return NULL;
+}
+
+static void set_tables(struct jit *j, unsigned slot, uint8_t *memory)
+{
+    for (size_t t = 0; t < 4; t++)
+        j->table[slot][t >> 1][t & 1] = (uint64_t *)memory + t * PAGES;
+}
+
+bool jit_slots(core *c)
+{
+    struct jit *j = c->jit;
+    if (!j || j->more)
+        return true;
+    j->more = low_memory((SLOTS - 1) * TABLES);
+    if (!j->more)
+        return false;
+    jit_restart(c); /* code may be there with the one slot's tables */
+    for (unsigned slot = 1; slot < SLOTS; slot++)
+        set_tables(j, slot, j->more + (slot - 1) * TABLES);
+    return true;
+}
+
+bool jit_open(core *c)
+{
+    uint8_t *m = low_memory(MEMORY); /* 40 MB a core, of which little is ever touched */
     if (!m)
         return false;
     _Static_assert(sizeof(struct jump) == 16, "the jump table is indexed by shifts");
@@ -584,11 +624,8 @@ bool jit_open(core *c)
     j->code = j->start = m;
     j->end = m + CODE_BYTES;
     j->jumps = (struct jump *)(m + CODE_BYTES);
-    uint64_t *table = (uint64_t *)(m + CODE_BYTES + JUMPS * sizeof(struct jump));
-    for (int t = 0; t < 4; t++) {
-        j->table[t >> 1][t & 1] = table;
-        table += PAGES;
-    }
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        set_tables(j, slot, m + CODE_BYTES + JUMPS * sizeof(struct jump));
     j->blocks = calloc(BLOCKS, sizeof *j->blocks);
     j->in_page = malloc(pages * sizeof *j->in_page);
     j->kills = calloc(pages, sizeof *j->kills);
@@ -608,6 +645,8 @@ void jit_close(core *c)
     if (!j)
         return;
     munmap(j->memory, MEMORY);
+    if (j->more)
+        munmap(j->more, (SLOTS - 1) * TABLES);
     free(j->blocks);
     free(j->in_page);
     free(j->kills);

@@ -21,6 +21,8 @@ const struct insn *jit_original(core *c, const struct insn *i);
 void jit_kill_line(core *c, uint32_t page, unsigned line); /* a decoded line of a RAM page was stored to */
 void jit_code_page(core *c);                               /* some RAM page has its first decoded line */
 void jit_unmap(core *c);                                   /* translations changed */
+bool jit_slots(core *c); /* memory for all slots; false: what is remembered is to be forgotten at each change of the slot */
+void jit_unmap_slot(core *c, unsigned slot); /* those of P1 and P2 too */
 void jit_unmap_page(core *c, uint32_t vaddr);              /* those of one 4 KB page */
 
 #endif

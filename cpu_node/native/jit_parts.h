@@ -14,10 +14,12 @@
 #define FILLED 8192
 #define PAGES (1u << 20)
 #define JUMPS 4096
-#define MEMORY (CODE_BYTES + JUMPS * sizeof(struct jump) + 4 * (size_t)PAGES * sizeof(uint64_t))
+#define TABLES (4 * (size_t)PAGES * sizeof(uint64_t))
+#define MEMORY (CODE_BYTES + JUMPS * sizeof(struct jump) + TABLES)
 
 /* What generated code depends on beside the address. */
-enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64, KEY_TIMED = 128 };
+enum { KEY_MD = 1, KEY_FD = 2, KEY_PR = 4, KEY_SZ = 8, KEY_RM = 16, KEY_DN = 32, KEY_ENABLES = 64, KEY_TIMED = 128,
+       KEY_SLOT = 256 /* times the slot of the guest's partition */ };
 
 struct block {
     uint8_t *code;
@@ -40,7 +42,9 @@ struct jump {
 struct jit {
     uint8_t *memory;        /* below 2 GB, so that tables are addressed absolutely */
     uint8_t *code, *start, *end; /* free place, first block, end */
-    uint64_t *table[2][2];  /* [user, privileged][read, write]: host address of a 4 KB page minus its virtual one */
+    uint8_t *more;          /* tables of the slots from 1 on; NULL: there is one slot */
+    /* [slot][user, privileged][read, write]: host address of a 4 KB page minus its virtual one */
+    uint64_t *table[SLOTS][2][2];
     struct jump *jumps;
     uint8_t *enter, *leave, *indirect;
     uint8_t *fill_thunk, *store_thunk, *cache_thunk, *code_thunk, *fp_thunk, *div1_thunk, *div0s_thunk;
@@ -51,8 +55,8 @@ struct jit {
         int64_t last;
         int count;
     } *kills;           /* per RAM page */
-    uint32_t filled[2][FILLED]; /* pages in the tables: P1 and P2, translated */
-    int filled_count[2];
+    uint32_t filled[SLOTS][2][FILLED]; /* pages in the tables: P1 and P2, translated */
+    int filled_count[SLOTS][2];
 };
 
 /* Guest register to host register, or NONE: in memory. Timed code needs two more for itself. */
@@ -78,7 +82,8 @@ static inline uint32_t key_now(const core *c)
     uint32_t f = c->fpscr;
     return (c->sr & SR_MD ? KEY_MD : 0) | (c->sr & SR_FD ? KEY_FD : 0) | (f & FPSCR_PR ? KEY_PR : 0) |
            (f & FPSCR_SZ ? KEY_SZ : 0) | (f & FPSCR_RM ? KEY_RM : 0) | (f & FPSCR_DN ? KEY_DN : 0) |
-           (f & 0xf80 ? KEY_ENABLES : 0) | (c->timed ? KEY_TIMED : 0);
+           (f & 0xf80 ? KEY_ENABLES : 0) | (c->timed ? KEY_TIMED : 0) |
+           c->slot * KEY_SLOT;
 }
 
 /* What generated code says when it ends; else the place of a jump that may be reached. */

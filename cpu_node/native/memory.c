@@ -43,6 +43,8 @@ static bool leased(core *c, uint32_t paddr, unsigned size, uint32_t *value)
         int s = 0;
         while (s + 1 < l->segments && l->segment[s + 1].from <= t)
             s++;
+        if (c->barred_count && in_ranges(c->barred, c->barred_count, paddr))
+            return false;
         const struct segment *g = &l->segment[s];
         int64_t v = g->value, end = s + 1 < l->segments ? l->segment[s + 1].from : l->expires;
         if (g->step_ticks) {
@@ -116,6 +118,8 @@ uint32_t load_slow(core *c, uint32_t v, unsigned size)
     if (!control && in_ram(c, p)) {
         if (c->timed)
             time_ram(c, v, p, false);
+        if (!is_own(c, READ, p) && trespass(c, READ, v, p))
+            return 0;
         memcpy(&value, c->ram + (p - c->ram_base), size);
         return value;
     }
@@ -141,6 +145,8 @@ void store_slow(core *c, uint32_t v, unsigned size, uint32_t value)
     if (!control && in_ram(c, p)) {
         if (c->timed)
             time_ram(c, v, p, true);
+        if (!is_own(c, WRITE, p) && trespass(c, WRITE, v, p))
+            return;
         memcpy(c->ram + (p - c->ram_base), &value, size);
         if (c->has_code[(p - c->ram_base) >> 12])
             code_invalidate(c, p, size);
@@ -165,7 +171,9 @@ uint16_t fetch_word(core *c, uint32_t v, uint32_t *paddr, bool *kept)
         return (uint16_t)value;
     c->fetch_source = !control && in_ram(c, p) ? FROM_RAM : FROM_BUS;
     if (!control && in_ram(c, p)) {
-        *kept = !c->hook;
+        *kept = !c->hook && is_own(c, FETCH, p);
+        if (!is_own(c, FETCH, p))
+            trespass(c, FETCH, v, p);
         uint16_t word;
         memcpy(&word, c->ram + (p - c->ram_base), 2);
         return word;

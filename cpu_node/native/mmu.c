@@ -156,7 +156,7 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
         whole &= kind == WRITE ? c->memory == COPY_BACK : c->memory != UNCACHED;
     }
     /* Remember whole 4 KB pages of RAM for the fast path. */
-    if (whole && !*control && in_ram(c, p) && !c->hook) {
+    if (whole && !*control && in_ram(c, p) && !c->hook && own_page(c, kind, p)) {
         unsigned slot = v >> 12 & (SOFT - 1);
         c->soft[kind].tag[slot] = (v & ~0xfffu) | c->soft_key;
         c->soft[kind].host[slot] = c->ram + ((p - c->ram_base) & ~0xfffu);
@@ -164,7 +164,7 @@ uint32_t translate(core *c, uint32_t v, enum access kind, bool *control)
     return p;
 }
 
-/* As translate, but says no where that would raise or does not end in RAM. *whole: so does its whole 4 KB page. */
+/* As translate, but says no where that would raise or does not end in the running guest's RAM. *whole: so does its whole 4 KB page. */
 bool translate_access(const core *c, uint32_t v, enum access kind, uint32_t *paddr, bool *whole, uint32_t *ptel)
 {
     *whole = true;
@@ -175,7 +175,7 @@ bool translate_access(const core *c, uint32_t v, enum access kind, uint32_t *pad
         return false;
     if ((v >= 0x80000000 && v < 0xc0000000) || !(c->mmucr & 1)) {
         *paddr = v & 0x1fffffff;
-        return in_ram(c, *paddr);
+        return in_ram(c, *paddr) && own_page(c, kind, *paddr);
     }
     int near, i = search(c, v, &near);
     if (i < 0)
@@ -189,7 +189,7 @@ bool translate_access(const core *c, uint32_t v, enum access kind, uint32_t *pad
     *ptel = e->data;
     *whole = near == 1 && mask <= 0xfffff000;
     *paddr = (e->data & 0x1fffffff & mask) | (v & ~mask);
-    return in_ram(c, *paddr);
+    return in_ram(c, *paddr) && own_page(c, kind, *paddr);
 }
 
 /* Forget what was remembered of an entry's pages. */
@@ -423,6 +423,8 @@ void store_queue_flush(core *c, uint32_t v)
             if (ask_hook(c, "write", a, 4, &word))
                 continue;
             if (in_ram(c, a)) {
+                if (!is_own(c, WRITE, a) && trespass(c, WRITE, v + 4 * k, a))
+                    continue;
                 memcpy(c->ram + (a - c->ram_base), &word, 4);
                 if (c->has_code[(a - c->ram_base) >> 12])
                     code_invalidate(c, a, 4);
@@ -431,6 +433,8 @@ void store_queue_flush(core *c, uint32_t v)
             }
         }
     } else if (in_ram(c, p)) {
+        if (!is_own(c, WRITE, p) && trespass(c, WRITE, v, p))
+            return;
         memcpy(c->ram + (p - c->ram_base), c->sq[q], 32);
         if (c->has_code[(p - c->ram_base) >> 12])
             code_invalidate(c, p, 32);

@@ -389,6 +389,86 @@ static PyObject *core_take_lease_reads(PyObject *self, PyObject *unused)
     return seen;
 }
 
+/* (first, last) of a sequence. */
+static bool read_range(PyObject *arg, struct range *to)
+{
+    PyObject *pair = PySequence_Tuple(arg);
+    if (!pair)
+        return false;
+    if (PyArg_ParseTuple(pair, "II", &to->first, &to->last) && to->first > to->last)
+        error(PyExc_ValueError, "range 0x%x..0x%x: its last address lies before its first", to->first, to->last);
+    Py_DECREF(pair);
+    return !PyErr_Occurred();
+}
+
+/* Rows (first, last) of a sequence; their number, or -1. */
+static int read_ranges(PyObject *arg, struct range *to)
+{
+    PyObject *list = PySequence_List(arg);
+    if (!list)
+        return -1;
+    Py_ssize_t count = PyList_GET_SIZE(list), k = 0;
+    if (count > RANGES)
+        error(PyExc_ValueError, "%zd ranges: %d at most", count, RANGES);
+    else
+        while (k < count && read_range(PyList_GET_ITEM(list, k), to + k))
+            k++;
+    Py_DECREF(list);
+    return PyErr_Occurred() ? -1 : (int)count;
+}
+
+static PyObject *core_set_partition(PyObject *self, PyObject *args)
+{
+    SELF;
+    PyObject *own, *barred = NULL;
+    struct range now = {0, 0xffffffff}, ranges[RANGES];
+    int count = 0;
+    if (!PyArg_ParseTuple(args, "O|O", &own, &barred) ||
+        (own != Py_None && !read_range(own, &now)) ||
+        (barred && (count = read_ranges(barred, ranges)) < 0))
+        return NULL;
+    memcpy(c->barred, ranges, sizeof *ranges * (size_t)count);
+    c->barred_count = count;
+    c->effects++;
+    set_own(c, now);
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_set_trusted(PyObject *self, PyObject *arg)
+{
+    SELF;
+    struct range ranges[RANGES];
+    int count = read_ranges(arg, ranges);
+    if (count < 0)
+        return NULL;
+    set_trusted(c, ranges, count);
+    Py_RETURN_NONE;
+}
+
+static PyObject *core_take_trespasses(PyObject *self, PyObject *unused)
+{
+    SELF;
+    static const char *const kinds[] = {"read", "write", "fetch"};
+    (void)unused;
+    PyObject *rows = PyList_New(c->trespass_count);
+    for (int k = 0; rows && k < c->trespass_count; k++) {
+        const struct trespass *t = &c->trespass[k];
+        PyObject *row = Py_BuildValue("(LsIIIL)", (long long)t->tick, kinds[t->kind], t->pc, t->vaddr, t->paddr,
+                                      (long long)t->count);
+        if (!row)
+            Py_CLEAR(rows);
+        else
+            PyList_SET_ITEM(rows, k, row);
+    }
+    PyObject *out = rows ? Py_BuildValue("(NL)", rows, (long long)c->trespass_more) : NULL;
+    if (out) {
+        c->trespass_count = 0;
+        c->trespass_more = 0;
+        c->last_trespass = NULL;
+    }
+    return out;
+}
+
 static PyObject *core_ram_sha256(PyObject *self, PyObject *unused)
 {
     SELF;
@@ -645,6 +725,9 @@ static PyMethodDef methods[] = {
     {"add_leases", core_add_leases, METH_O, "Add rows to the lease table."},
     {"drop_leases", core_drop_leases, METH_VARARGS, "drop_leases(first, last)."},
     {"take_lease_reads", core_take_lease_reads, METH_NOARGS, "Served reads since the last call."},
+    {"set_partition", core_set_partition, METH_VARARGS, "set_partition(own, barred): what the running guest may touch."},
+    {"set_trusted", core_set_trusted, METH_O, "Physical ranges of code that may touch everything."},
+    {"take_trespasses", core_take_trespasses, METH_NOARGS, "(rows, more) since the last call."},
     {"ram_sha256", core_ram_sha256, METH_NOARGS, "Digest of RAM."},
     {"snapshot", core_snapshot, METH_NOARGS, "Portable state without RAM."},
     {"restore", core_restore, METH_O, "Inverse of snapshot."},
@@ -661,6 +744,7 @@ static PyMemberDef members[] = {
     {"hot", T_INT, offsetof(core, hot), 0, "arrivals after which code is generated; 0: never"},
     {"generated", T_LONGLONG, offsetof(core, generated), READONLY, "instructions that generated code executed"},
     {"skip_loops", T_BOOL, offsetof(core, skip_loops), 0, "skip loops that change nothing"},
+    {"refuse", T_BOOL, offsetof(core, refuse), 0, "accesses outside the partition do nothing"},
     {"bus", T_OBJECT, offsetof(core, bus), 0, "object with read and write"},
     {"profile", T_OBJECT, offsetof(core, profile), 0, "cpu_node.profile.Profile of this core"},
     {NULL, 0, 0, 0, NULL},
@@ -796,6 +880,7 @@ static int core_init(PyObject *self, PyObject *args, PyObject *kw)
     c->code = calloc(size >> 12, sizeof *c->code);
     c->has_code = calloc(size >> 12, 1);
     c->seen = PyList_New(0);
+    c->own.last = 0xffffffff;
     c->skip_loops = true;
     c->passed_tick = -1;
     c->deopt_tick = -1;

@@ -421,7 +421,7 @@ void run(core *c, int64_t until, bool single)
     bool arrived = false;
 #ifdef TIMED
     struct use use, next;
-    bool kept;
+    bool kept, apart; /* apart: each fetch is heard of, by a hook or because the code is not the guest's */
     (void)label;
     c->pipe.target = -1;
     if (c->pipe.open)
@@ -494,7 +494,8 @@ void run(core *c, int64_t until, bool single)
     first: /* of a unit */
         time_fetch(c, c->pc);
         pipeline_issue(&c->pipe, &use, c->pipe.now);
-        kept = i != &c->scratch || c->fetch_source == FROM_RAM; /* it may be the first of a pair */
+        apart = i == &c->scratch;
+        kept = !apart || c->fetch_source == FROM_RAM; /* it may be the first of a pair */
         goto execute;
     second: /* of an open pair */
         c->start_tick = c->tick;
@@ -506,7 +507,7 @@ void run(core *c, int64_t until, bool single)
     paired:
         c->pipe.issued = c->pipe.now - 1;
         time_fetch(c, c->pc);
-        kept = false; /* there is no third, nor does the slot of a branch pair with it */
+        kept = apart = false; /* there is no third, nor does the slot of a branch pair with it */
 #else
         if (arrived) {
             arrived = false;
@@ -776,7 +777,7 @@ void run(core *c, int64_t until, bool single)
         /* The next one is its second where both lie in a line, and nothing came from outside in between. */
         if (kept && c->pc & 31 && !(use.kind & K_BRANCH) && use.pipe != PIPE_AND && !c->outside && !c->stop) {
             struct insn ahead;
-            if (c->hook) { /* which hears of a fetch when it is made */
+            if (apart) { /* and heard of when it is made */
                 uint16_t word;
                 memcpy(&word, c->ram + (c->fetch_paddr + 2 - c->ram_base), 2);
                 decode(word, &ahead);
@@ -788,11 +789,11 @@ void run(core *c, int64_t until, bool single)
             if (pipeline_pairs(&c->pipe, &use, &next)) {
                 c->tick += pipeline_advance(&c->pipe);
                 c->pipe.open = true;
-                if (__builtin_expect(i->flags & F_MARKED || c->hook, 0) && at_breakpoint(c))
+                if (__builtin_expect(i->flags & F_MARKED || apart, 0) && at_breakpoint(c))
                     return;
                 c->start_tick = c->tick;
                 c->unit_pc = c->pc;
-                if (c->hook) {
+                if (apart) {
                     i = fetch(c, c->pc);
                     next = use_of(i->op, i->n, i->m, c->fpscr); /* of what it served: */
                     next.reads = 0;                             /* nothing waited for what that reads */
@@ -801,7 +802,7 @@ void run(core *c, int64_t until, bool single)
                 goto paired;
             }
             /* Else the first of the next unit, straight on where there is nothing else to look at. */
-            if (!(i->flags & F_LOOK) && !single && !c->attention && !c->hook) {
+            if (!(i->flags & F_LOOK) && !single && !c->attention && !apart) {
                 c->tick += pipeline_advance(&c->pipe);
                 if (c->tick >= c->until)
                     goto ended;

@@ -397,7 +397,7 @@ static struct cold *look_up(struct tr *t, unsigned size, unsigned access, int ki
     uint8_t *again = t->p;
     mov_load(&t->p, RCX, in_reg(RAX));
     shift_imm(&t->p, 5, in_reg(RCX), 12);
-    uint64_t *table = t->j->table[t->key & KEY_MD ? 1 : 0][access];
+    uint64_t *table = t->j->table[t->key / KEY_SLOT][t->key & KEY_MD ? 1 : 0][access];
     enc(&t->p, 0, WIDE, 0x8b, RCX, at_index(NONE, RCX, 3, (int32_t)(intptr_t)table));
     if (size > 1) {
         enc(&t->p, 0, BYTE, 0xf6, 0, in_reg(RAX)); /* test al, size - 1 */
@@ -1096,9 +1096,12 @@ static void generate(struct tr *t, const struct insn *i, uint32_t pc, const uint
 }
 
 /* May a jump to this address lie in the code? Only where its translation cannot change while this block's holds. */
-static bool linkable(const struct block *b, uint32_t target)
+static bool linkable(const core *c, const struct block *b, uint32_t target)
 {
-    return !((target ^ b->vpc) & ~0xfffu) || (target >= 0x80000000 && target < 0xc0000000);
+    if (!((target ^ b->vpc) & ~0xfffu))
+        return true;
+    /* SPUMONE's code runs for every guest, and what it goes to need not be this guest's. */
+    return target >= 0x80000000 && target < 0xc0000000 && !trusted(c, c->ram_base + b->page * PAGE);
 }
 
 /* Timed: n instructions of the block were executed. */
@@ -1127,7 +1130,7 @@ static void leave_to(struct tr *t, uint32_t target, int32_t spent, int n, int cc
         refund = n = 0;
     }
     n = t->timed ? n : 0; /* nothing to count: the jump itself can be linked */
-    int to = refund || n || !linkable(t->b, target) ? -1 : find_block(t->c, target, t->key);
+    int to = refund || n || !linkable(t->c, t->b, target) ? -1 : find_block(t->c, target, t->key);
     uint8_t *site = cc < 0 ? jmp(&t->p) : jcc(&t->p, (unsigned)cc);
     if (to >= 0) {
         reach(site, t->j->blocks[to].code);
@@ -1302,7 +1305,7 @@ static void emit_cold(struct tr *t)
                 reach(x->from[0], t->p);
             }
             mov_imm(&t->p, FIELD(pc), x->target);
-            bool link = linkable(t->b, x->target);
+            bool link = linkable(t->c, t->b, x->target);
             if (link)
                 mov_imm(&t->p, in_reg(RAX), (uint32_t)(uintptr_t)x->from[0]);
             else { /* by the table of jumps, which follows changes of the translation */

@@ -54,6 +54,12 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.trap_first, self.trap_last = 1, 0  # no page
         self.breakpoints: frozenset[int] = frozenset()
         self.passed: tuple[int, int] | None = None
+        self.own: tuple[int, int] | None = None  # physical: what the running guest may touch; None: everything
+        self.trusted: list[tuple[int, int]] = []  # SPUMONE's code
+        self.barred: list[tuple[int, int]] = []  # registers whose leases do not serve the running guest
+        self.refuse = False  # what is not its own is not written, and reads as 0
+        self.trespasses: dict[tuple[int, str, int], list[int]] = {}  # by pc, kind, page; tick, vaddr, paddr, count
+        self.trespasses_more = 0  # that found no room
         self.leases: list[Any] = []
         self.served: list[tuple[int, int, int, int]] = []
         self.loop: tuple[int, int, int, int, list[int]] | None = None

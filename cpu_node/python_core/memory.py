@@ -37,12 +37,44 @@ class Lease:
         return value, end
 
 
+TRESPASSES = 256  # rows that are kept until they are taken
+
+
 class Memory:
     """Accesses. Addresses are 32-bit, sizes 1, 2 or 4 bytes, values unsigned."""
 
     def in_ram(self: Any, p: int) -> bool:
         """Whether a physical address is RAM."""
         return bool(self.ram_base <= p < self.ram_base + self.ram_size)
+
+    def is_own(self: Any, kind: str, p: int) -> bool:
+        """Whether the running guest may touch RAM at p. SPUMONE's code it may run and read."""
+        own = self.own
+        return own is None or own[0] <= p <= own[1] or (kind != "write" and self.is_trusted(p))
+
+    def own_page(self: Any, kind: str, p: int) -> bool:
+        """Whether the whole 4 KB page of p is RAM of its own: only then may it be remembered."""
+        return self.in_ram(p) and self.is_own(kind, p & ~0xFFF) and self.is_own(kind, p | 0xFFF)
+
+    def is_trusted(self: Any, p: int) -> bool:
+        """Whether SPUMONE's code lies there."""
+        return any(first <= p <= last for first, last in self.trusted)
+
+    def trespass(self: Any, kind: str, v: int, p: int) -> bool:
+        """Note an access to RAM outside the partition; for a fetch v is its PC. Whether it is to be refused."""
+        pc = v if kind == "fetch" else self.unit_pc
+        if kind != "fetch" and 0x80000000 <= pc < 0xC0000000 and self.is_trusted(pc & 0x1FFFFFFF):
+            return False
+        self.effects += 1  # no iteration is skipped: each counts
+        key = (pc, kind, p >> 12)
+        row = self.trespasses.get(key)
+        if row is None:
+            if len(self.trespasses) == TRESPASSES:
+                self.trespasses_more += 1
+                return bool(self.refuse)
+            row = self.trespasses[key] = [self.unit_tick, v, p, 0]
+        row[3] += 1
+        return bool(self.refuse)
 
     def accessors(self: Any) -> tuple[Callable[..., Any], ...]:
         """ld1 ld2 ld4 st1 st2 st4: the fast accesses, bound to this core's RAM."""
@@ -105,6 +137,8 @@ class Memory:
         if not control and self.in_ram(p):
             if self.model is not None:
                 self.model.load(v, p)
+            if not self.is_own("read", p) and self.trespass("read", v, p):
+                return 0
             offset = p - self.ram_base
             return int.from_bytes(self.ram[offset : offset + size], "little")
         return self.bus_read(p, size)
@@ -127,6 +161,8 @@ class Memory:
         elif self.in_ram(p):
             if self.model is not None:
                 self.model.store(v, p)
+            if not self.is_own("write", p) and self.trespass("write", v, p):
+                return
             self._write_ram(p - self.ram_base, x.to_bytes(size, "little"))
             return
         self.bus_write(p, size, x)
@@ -154,8 +190,11 @@ class Memory:
         if self.in_ram(p):
             if self.model is not None:
                 self.model.fetch(v, p)
-            offset = p - self.ram_base
-            return self.ram[offset] | self.ram[offset + 1] << 8, offset if self.hook is None else None
+            offset, own = p - self.ram_base, self.is_own("fetch", p)
+            if not own:
+                self.trespass("fetch", v, p)
+            word = self.ram[offset] | self.ram[offset + 1] << 8
+            return word, offset if own and self.hook is None else None
         if self.model is not None:
             self.model.fetched = (0, 0)
         return self.bus_read(p, 2), None
@@ -167,6 +206,8 @@ class Memory:
             self.model.beyond("mmio_read")
         t = self.unit_tick
         for lease in self.leases:
+            if any(first <= p <= last for first, last in self.barred):
+                break
             if lease.paddr == p and lease.size == size and (got := lease.at(t)) is not None:
                 self.leased_reads += 1
                 self.loop_limit = min(self.loop_limit, got[1])
@@ -202,17 +243,44 @@ class Memory:
                 if self.ask_hook("write", p + 4 * k, 4, word) is not None:
                     continue
                 if self.in_ram(p):
+                    if not self.is_own("write", p) and self.trespass("write", v + 4 * k, p + 4 * k):
+                        continue
                     self._write_ram(p + 4 * k - self.ram_base, word.to_bytes(4, "little"))
                 else:
                     self.bus_write(p + 4 * k, 4, word)
         elif self.in_ram(p):
-            self._write_ram(p - self.ram_base, b"".join(w.to_bytes(4, "little") for w in words))
+            if self.is_own("write", p) or not self.trespass("write", v, p):
+                self._write_ram(p - self.ram_base, b"".join(w.to_bytes(4, "little") for w in words))
         else:
             for k, word in enumerate(words):
                 self.bus_write(p + 4 * k, 4, word)
         self.effects += 1
         if self.model is not None:
             self.model.queue_written(stall)
+
+    # The running guest's part ---------------------------------------------------------------------------
+
+    def set_partition(self: Any, own: Any, barred: Any = ()) -> None:
+        """What the running guest may touch: RAM ``own`` = (first, last), None all of it; leases of registers in the
+        ranges ``barred`` do not serve it."""
+        now = None if own is None else (own[0], own[1])
+        self.barred = [(first, last) for first, last in barred]
+        self.effects += 1
+        if now != self.own:
+            self.own = now
+            self.flush_translations()
+
+    def set_trusted(self: Any, ranges: Any) -> None:
+        """Physical ranges of code that may touch everything."""
+        self.trusted = [(first, last) for first, last in ranges]
+        self.flush_translations()
+
+    def take_trespasses(self: Any) -> tuple[list[tuple[int, str, int, int, int, int]], int]:
+        """((tick, kind, pc, vaddr, paddr, count) of accesses outside the partition since the last call, more)."""
+        rows = [(tick, kind, pc, v, p, count) for (pc, kind, _), (tick, v, p, count) in self.trespasses.items()]
+        more, self.trespasses_more = self.trespasses_more, 0
+        self.trespasses = {}
+        return rows, more
 
     # Leases -------------------------------------------------------------------------------------------
 

@@ -121,7 +121,7 @@ class Mmu:
             if p >= 0x1C000000:
                 return p | 0xE0000000, True
             small = page_mask(data) == 0xFFFFFC00 or len(self._hits(v, 0xFFFFF000)) > 1
-        if kind != "fetch" and not small and self.hook is None and self.model is None and self.in_ram(p):
+        if kind != "fetch" and not small and self.hook is None and self.model is None and self.own_page(kind, p):
             pages = self.reads if kind == "read" else self.writes
             pages[v >> 12] = p - self.ram_base & ~0xFFF
         return p, False
