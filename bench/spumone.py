@@ -132,6 +132,8 @@ def parts() -> dict[str, int]:
     out["set_vbr"] = board.call("set_vbr", board.base[0] + VECTORS)[1]
     out["query"] = board.call("query", 4)[1]
     out["route"] = board.call("route", INTEVT["RXI1"], 1)[1]  # another's: refused, as most are
+    one, three = (board.call("route", INTEVT[line], 1)[1] for line in ("ITI", "TUNI3"))  # codes of the mask bit
+    out["granted"] = (three - one) // 2
     out["restart"] = board.call("restart", 1)[1]
     out["stop"] = board.call("stop", 1)[1]
     out["refused"] = board.call(9)[1]
@@ -181,10 +183,13 @@ def parts() -> dict[str, int]:
     for unit, flag in (("fpu", layout.FPU), ("mmu", layout.MMU)):
         out[unit] = Board((both, flag, 0)).up(7).interrupt("RXI0")[1] - switch - out["units"]
     board = Board((0, 0), serial=0xFFE10000).up()
-    out["write"] = board.call("write", board.base[0], 1)[1]
-    out["read"] = board.call("read", board.base[0], 1)[1]
-    board.interrupt("TXI1")  # whose it is
     out["serial"] = board.interrupt("TXI1")[1]
+    out["read"] = board.call("read", board.base[0], 1)[1]
+    few, more = (board.call("write", board.base[0], size)[1] for size in (2, 8))
+    out["copied"] = (more - few) // 6
+    out["write"] = few - 2 * out["copied"]
+    board.interrupt("TXI1")  # whose they are
+    out["character"] = (board.interrupt("TXI1")[1] - out["serial"]) // 2
     board = Board((0, layout.RESTART, 0)).up(7)
     board.core.set_state({"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK})
     out["reset"] = board.go("elect")[1]

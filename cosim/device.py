@@ -162,7 +162,14 @@ class Device:
         """Value, levels and a new promise."""
         upcoming, plan = self.promise()
         return Answer(
-            value, self.lines(), upcoming, plan, self.leases(), self.posts(), self.sources(), self.matched(),
+            value,
+            self.lines(),
+            upcoming,
+            plan,
+            self.leases(),
+            self.posts(),
+            self.sources(),
+            self.matched(),
             self.effects(),
         )
 

@@ -368,8 +368,6 @@ class Machine:
         if d.again:
             for address, size, value in d.writes:
                 self._write(tick, SPUMONE_PC, address, size, value)
-            for paddr, data in d.loads:
-                core.write(paddr, data)
             return self.trap("again", number, level, [self._fetch(tick, *row) for row in d.reads])
         charge, entry = d.charge, 0
         if level and timing_of(core) != "fast":

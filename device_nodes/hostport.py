@@ -24,7 +24,7 @@ from cosim.shared_line import Splitter, frame, host_specs
 KEPT = 1 << 20  # bytes that wait for a client at most
 CHUNK = 4096
 FAREWELL = 0.2  # seconds that close waits at most for a client to take the rest
-KINDS = 'none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, file:PATH'
+KINDS = "none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, file:PATH"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK)
 

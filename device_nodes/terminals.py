@@ -65,4 +65,3 @@ class Terminals:
         """All of it, for the digest."""
         wires = [(wire.selected, wire.escaped, sorted(wire.stopped)) for wire in (self.output, self.typed)]
         return [*wires, [list(row) for row in self.waiting], self.selected, self.free]
-

@@ -22,7 +22,7 @@ LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report
           "entered": "spm_entered",
           "resumed": "spm_resumed", "held": "spm_held", "answered": "spm_answered", "refused": "refused",
           "inside": "inside"}  # fmt: skip
-REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP, LOST = range(1, 10)  # enum told
+REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP, LOST, MMU_LOST = range(1, 11)  # enum told
 
 
 @dataclass
@@ -35,13 +35,16 @@ class Placed:
 
 
 def keep(guests: list[Placed]) -> list[tuple[int, bytes]]:
-    """Copies of the guests' images for restarts; a guest whose image does not fit is left without."""
+    """Copies of the guests' images for restarts. A guest is left without whose image does not fit, or not the loader,
+    which copies whole cache lines: each piece begins with one and ends, rounded up, in the guest's memory."""
     at, end = KEPT_IMAGES
     copies: list[tuple[int, bytes]] = []
     for guest in guests:
         guest.segments = []
-        size = sum(-(-len(data) // ALIGN) * ALIGN for _, data in guest.rows)
-        if at + size > end or len(guest.rows) >= layout.MAX_SEGMENTS:
+        rounded = [-(-len(data) // ALIGN) * ALIGN for _, data in guest.rows]
+        last = sum(guest.vcpu.memory)
+        whole = all(p % ALIGN == 0 and p + n <= last for (p, _), n in zip(guest.rows, rounded, strict=True))
+        if not whole or at + sum(rounded) > end or len(guest.rows) >= layout.MAX_SEGMENTS:
             continue
         for paddr, data in guest.rows:
             guest.segments.append((paddr, at, len(data)))
@@ -97,6 +100,7 @@ def said(names: list[str], words: list[int]) -> str:
         FAULT: f"{name} took exception 0x{value:03x} at pc 0x{pc:08x} and gave no vector base yet",
         CRASH: f"{name} has reset the CPU (EXPEVT 0x{value:03x})",
         RESTART: f"{name} is started again" + (f", asked for at 0x{pc:08x}" if pc else ""),
+        MMU_LOST: f"{name} has lost its MMU registers by that reset",
         LOST: f"{name} lost a character of the serial device",
         STOP: f"{name} is stopped" + (f", asked for at 0x{pc:08x}" if pc else ""),
     }

@@ -47,10 +47,11 @@ def table(
 def header() -> str:
     """Text of guests/spumone/layout.h."""
     numbers = {code: k for k, code in enumerate(LINE)}
-    sources, index = [], [len(numbers)] * CODES
+    sources, index, all_int2 = [], [len(numbers)] * CODES, 0
     for code, line in LINE.items():
         ((register, _, bit),) = mask_writes(code, True)
         bits = {INT2MSKR: (bit, 0), INTMSK0: (0, bit)}[register]
+        all_int2 |= bits[0]
         mates = module_codes(code)
         mate = numbers[mates[(mates.index(code) + 1) % len(mates)]]
         sources.append(f"    {{0x{code:03x}, {mate}, {bits[0]:#x}, {bits[1]:#x}}}, /* {line} */")
@@ -72,6 +73,7 @@ def header() -> str:
         f"#define GUEST_RESTART {RESTART}",
         f"#define INT2MSKR {INT2MSKR:#x}",
         f"#define INT2MSKCR {INT2MSKCR:#x}",
+        f"#define ALL_INT2 {all_int2:#x}ul /* bits of INT2MSKR that are sources' below */",
         f"#define INTMSK0 {INTMSK0:#x}",
         f"#define INTMSKCLR0 {INTMSKCLR0:#x}",
         "",

@@ -301,7 +301,8 @@ class Model:
         s["r0"] = getattr(self, "_" + entry)(t, caller, s["r4"], s["r5"]) & 0xFFFFFFFF
         if not caller.ready or caller.state is not s:  # it has ended itself
             return self._elect([entry], trap)
-        return self._stay(caller, [entry])
+        granted = len(module_codes(s["r4"])) if entry == "route" and not s["r0"] else 0
+        return self._stay(caller, [entry, *["granted"] * granted])
 
     def _outside(self, caller: Vcpu, address: int, size: int) -> int:
         """Error of a call that names memory: there is no serial device, or it is not the caller's own, in P1 or P2."""

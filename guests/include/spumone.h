@@ -45,9 +45,9 @@ static inline long spm_set_vbr(const void *vbr)
 
 /* SLEEP at the call site: waits until an interrupt of this guest is pending with a level above its SR.IMASK (SR.BL is
  * ignored) and takes it, SPC being the return address; meanwhile lower guests run. TRA, EXPEVT, TEA may change. */
-static inline long spm_idle(void)
+static inline void spm_idle(void)
 {
-    return ((long (*)(void))SPM_IDLE)();
+    ((void (*)(void))SPM_IDLE)();
 }
 
 /* The same for an idle loop that has nothing to lose: of the registers only R15, SR and PC are kept, so an interrupt

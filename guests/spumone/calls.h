@@ -11,6 +11,8 @@
 #define MMUCR_TI 4
 #define SR_MD 0x40000000
 #define INT2PRI2 0xffd40008
+#define INTMSK1 0xffd00048
+#define VECTORS 0x700 /* bytes from a vector base */
 
 typedef struct vcpu VCPU;
 
@@ -30,7 +32,7 @@ void spm_no_vectors(void), spm_no_interrupts(void);
 
 /* What the monitor reads when spm_tell is called. */
 enum told { TOLD_REFUSED = 1, TOLD_INSIDE, TOLD_UNROUTED, TOLD_NO_VECTORS, TOLD_FAULT, TOLD_CRASH, TOLD_RESTART,
-            TOLD_STOP, TOLD_LOST };
+            TOLD_STOP, TOLD_LOST, TOLD_MMU };
 struct report {
     unsigned long what, guest, value, pc;
 };

@@ -14,6 +14,7 @@
 #define GUEST_RESTART 8
 #define INT2MSKR 0xffd40038
 #define INT2MSKCR 0xffd4003c
+#define ALL_INT2 0x3bul /* bits of INT2MSKR that are sources' below */
 #define INTMSK0 0xffd00044
 #define INTMSKCLR0 0xffd00064
 

@@ -1,5 +1,5 @@
-! SPUMONE's paths: vectors, switching, idling, calls. Each runs with SR.BL=1 from its first to its last instruction,
-! but for the window in `elect`. R15 is the one free register on entry: the hardware keeps the guest's in SGR.
+! SPUMONE's paths: vectors, switching, idling, calls. Each runs with SR.BL=1 but for the window in `elect`; a call from
+! its first LDC of SR on. R15 is the one free register on entry: the hardware keeps the guest's in SGR.
 ! "current" is the guest whose registers are in the CPU; layout of a vCPU: vcpu.h. Labels spm_* are starts and ends of
 ! paths, for the monitor. Code and the data it writes lie on different pages (spumone.ld).
 #include "layout.h"
@@ -21,16 +21,18 @@
     .global _start, spm_reset
 _start:                         ! power on, SR as after a reset, caches off
     mov.l   main_at, r7
+    mov.w   ccr_clear, r6
     bra     caches_on
      nop
 spm_reset:                      ! a guest has reset the CPU: memory and devices are as they were
     mov.l   crashed_at, r7
+    mov.w   ccr_keep, r6
 caches_on:
     mov.l   ccr, r1
     mova    uncached, r0
     mov.l   p2, r2
     or      r2, r0
-    mov.w   ccr_on, r2
+    mov     r6, r2
     jmp     @r0                 ! CCR is to be written by code that is not cached
      nop
     .balign 4
@@ -60,7 +62,8 @@ cpuopm:     .long 0xff2f0000
 main_at:    .long spm_main
 crashed_at: .long spm_crashed
 stack_at:   .long stack_end
-ccr_on:     .word 0x90d         ! ICI, ICE, OCI, CB, OCE
+ccr_clear:  .word 0x90d         ! ICI, ICE, OCI, CB, OCE
+ccr_keep:   .word 0x105         ! what is in the caches may be a guest's that goes on
 
 ! While a guest runs ------------------------------------------------------------------------------------------------
 
@@ -307,7 +310,7 @@ spm_no_vectors:
 ! While no guest's registers are in the CPU --------------------------------------------------------------------------
 
     .balign 0x100
-idle_vectors:                   ! no exception can come
+idle_vectors:                   ! no exception comes: nothing is translated, and breaks are nobody's
     .org    idle_vectors + 0x600
 spm_woken:
     mov.l   1f, r0
@@ -387,7 +390,8 @@ elect:
      nop
 4:  ldc     r0, sr              ! an interrupt that comes before SLEEP ends this path as well
     sleep
-    nop
+    bra     elect
+     nop
     .balign 4
 first_at:   .long first
 end_at:     .long nobody
@@ -668,10 +672,9 @@ spm_wait:
     mov.l   r0, @(V_FLAGS,r2)
     mov.l   r4, @(V_WAKE,r2)
 wait:
-    mov.l   elect_at, r3
     mov.l   blocked_there, r0
-    ldc     r0, sr
-    stc     r3_bank, r0
+    ldc     r0, sr              ! bank 1
+    mov.l   elect_at, r0
     jmp     @r0
      nop
 
@@ -699,11 +702,10 @@ spm_answered:
 ! void spm_leave(void): from a call that does not return, whose R0-R7 are of the guest's bank, to `elect`.
     .global spm_leave
 spm_leave:
-    mov.l   elect_at, r1
     mov.l   blocked_there, r0
     ldc     r0, sr
-    stc     r1_bank, r1
-    jmp     @r1
+    mov.l   elect_at, r0
+    jmp     @r0
      nop
     .balign 4
 bl:           .long 0x10000000
@@ -734,6 +736,7 @@ spm_loader:
     .endr
     add     #-28, r1
     ocbwb   @r1
+    synco
     icbi    @r1
     add     #-32, r3
     cmp/pl  r3

@@ -35,6 +35,17 @@ static void mask(const struct source *s)
         REG32(INTMSK0) = s->irq;
 }
 
+/* Lets come what was masked until the guest runs. */
+static void unmask(VCPU *v)
+{
+    if (v->held_int2)
+        REG32(INT2MSKCR) = v->held_int2;
+    if (v->held_irq)
+        REG32(INTMSKCLR0) = v->held_irq;
+    v->held = v->held_int2 = v->held_irq = 0;
+    v->flags &= ~GUEST_HELD;
+}
+
 /* Guests ---------------------------------------------------------------------------------------------------------- */
 
 /* As it is to be found by its first instruction, and by `resume`, which takes it there. */
@@ -44,8 +55,6 @@ static void prepare(VCPU *v)
     unsigned long *kept = (unsigned long *)v;
     for (int k = 1; k <= KEPT_PREEMPTED / 4; k++)
         kept[-k] = 0;
-    for (int k = 0; k < 32; k++)
-        v->fr[k] = 0;
     v->fpscr = 0x00040001;
     v->fpul = v->mmucr = v->ttb = v->ptel = v->pteh = 0;
     v->r[0] = v->r[1] = v->r[2] = v->r[3] = v->code = 0;
@@ -115,17 +124,19 @@ static void start_again(VCPU *v)
     kept[KEPT_R6_BANK0] = g->sr;
 }
 
+/* A guest that cannot go on: started again where that is wanted, possible, and it got so far as to give its vectors
+ * since it was started last. */
 static void end_of(VCPU *v, enum told what, unsigned long value, unsigned long pc)
 {
+    const struct guest *g = &spm_table.guest[v->index];
     tell(what, v, value, pc);
-    if (spm_table.guest[v->index].flags & GUEST_RESTART) {
+    if (g->flags & GUEST_RESTART && g->segments && !v->deaf) {
         start_again(v);
         tell(TOLD_RESTART, v, 0, 0);
     } else {
         end(v);
         tell(TOLD_STOP, v, 0, 0);
     }
-    elect();
 }
 
 /* An exception of a guest that gave no vectors. */
@@ -134,6 +145,7 @@ void spm_fault(void)
     unsigned long spc;
     __asm__("stc spc, %0" : "=r"(spc));
     end_of(current, TOLD_FAULT, REG32(CCN_EXPEVT), spc);
+    elect();
 }
 
 /* The CPU was reset: an exception of the current guest with SR.BL=1, or two entries of the TLB that match. MMUCR is 0
@@ -141,12 +153,10 @@ void spm_fault(void)
 void spm_crashed(void)
 {
     VCPU *holder = mmu_holder;
-    if (holder && holder != current) {
-        tell(TOLD_CRASH, holder, REG32(CCN_EXPEVT), 0);
-        start_again(holder);
-        tell(TOLD_RESTART, holder, 0, 0);
-    }
+    if (holder && holder != current)
+        end_of(holder, TOLD_MMU, 0, 0);
     end_of(current, TOLD_CRASH, REG32(CCN_EXPEVT), 0);
+    elect();
 }
 
 /* Interrupts ------------------------------------------------------------------------------------------------------ */
@@ -163,8 +173,11 @@ void spm_hold(unsigned long code, VCPU *owner, unsigned long level)
             tell(owner == &nobody ? TOLD_UNROUTED : TOLD_NO_VECTORS, owner, code << 3, 0);
         told[code >> 2] = 1;
     }
-    if (!s)
+    if (!s) { /* of a source that is none of ours: all of those are masked */
+        REG32(INT2MSKR) = ~ALL_INT2;
+        REG32(INTMSK1) = 0xc0000000;
         return;
+    }
     mask(s);
     owner->held_int2 |= s->int2;
     owner->held_irq |= s->irq;
@@ -179,12 +192,13 @@ void spm_hold(unsigned long code, VCPU *owner, unsigned long level)
 long serve_set_vbr(unsigned long base)
 {
     const struct guest *g = &spm_table.guest[current->index];
-    if (base & 3 || base >> 30 != 2 || (base & 0x1fffffff) - g->memory >= g->size)
+    if (base & 3 || base >> 30 != 2 || (base & 0x1fffffff) - g->memory > g->size - VECTORS)
         return SPM_EINVAL;
     current->general = base + 0x100;
     current->tlb = base + 0x400;
     current->interrupt = base + 0x600;
     current->deaf = 0;
+    unmask(current); /* what came before it could be taken */
     return 0;
 }
 
@@ -205,6 +219,10 @@ long serve_route(unsigned long intevt, unsigned long on)
         routes[mate->code >> 5] = to;
         mate = &sources[mate->mate];
     } while (mate != s);
+    if (!on) {
+        current->held_int2 &= ~s->int2;
+        current->held_irq &= ~s->irq;
+    }
     if (on && nobody.held_int2 & s->int2) {
         nobody.held_int2 &= ~s->int2;
         REG32(INT2MSKCR) = s->int2;

@@ -159,7 +159,6 @@ def test_idle_for_long(whole, seconds):
     assert whole.m.figures()["vcpus"]["linux"]["idle"] > 0.98 * whole.m.core.tick
 
 
-
 ALONE = """
 nodes.cpu = { role = "cpu" }
 nodes.intc = { role = "intc" }

@@ -42,7 +42,7 @@ void idle(void)
 
 void halt(void)
 {
-    set_sr(get_sr() | SR_BL | SR_IMASK);
+    set_sr(SR_MD | SR_BL | SR_IMASK);
     wait_for_interrupts();
 }
 
