@@ -154,7 +154,7 @@ void spm_crashed(void)
 {
     VCPU *holder = mmu_holder;
     if (holder && holder != current)
-        end_of(holder, TOLD_MMU, 0, 0);
+        end_of(holder, TOLD_MMU_LOST, 0, 0);
     end_of(current, TOLD_CRASH, REG32(CCN_EXPEVT), 0);
     elect();
 }

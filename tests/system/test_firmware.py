@@ -515,8 +515,8 @@ class TestEnds:
         assert state["ccr"] & 0x101 == 0x101  # the caches are on again
 
     def test_whose_mmu_registers_are_lost_with_it(self):
-        """Guest 1's are in the CPU as guest 0 resets it: MMUCR is gone, so guest 1 is started again too."""
-        board = self.up((layout.RESTART, layout.MMU, 0), 7)
+        """Guest 1's are in the CPU as guest 0 resets it: MMUCR is gone, so guest 1 ends too, as its flag says."""
+        board = self.up((layout.RESTART, layout.MMU | layout.RESTART, 0), 7)
         board.rise("RXI0", 8)
         assert board.holder("mmu") == 1
         board.core.set_state({"pc": board.put(0, TRAPA), "sr": MD | BL})
@@ -524,21 +524,33 @@ class TestEnds:
         board.core.set_state({"pc": board.at("spm_reset")})
         board.go("spm_loader")
         assert [row[:2] for row in board.told] == [
-            (firmware.CRASH, 1), (firmware.RESTART, 1), (firmware.CRASH, 0), (firmware.RESTART, 0),
+            (firmware.MMU_LOST, 1), (firmware.RESTART, 1), (firmware.CRASH, 0), (firmware.RESTART, 0),
         ]  # fmt: skip
         assert board.holder("mmu") == -1
 
     @pytest.mark.parametrize("restart", [0, layout.RESTART])
     def test_an_exception_without_vectors_is_a_guests_end(self, restart):
+        """Its flag counts from its first vectors on: else it would be started again for ever."""
         board = Bench((restart, 0, 0))
         board.core.write(0x0F100000, IMAGE)
         board.go()
         pc = board.put(0, TRAPA)
         board.scramble(1, 0, pc=pc)
-        assert board.go("spm_loader")[0] == ("spm_loader" if restart else "guest 1")
-        assert board.told == [
-            (firmware.FAULT, 0, 0x160, pc + 2), (firmware.RESTART if restart else firmware.STOP, 0, 0, 0),
-        ]  # fmt: skip
+        assert board.go("spm_loader")[0] == "guest 1"
+        assert board.told == [(firmware.FAULT, 0, 0x160, pc + 2), (firmware.STOP, 0, 0, 0)]
+
+    @pytest.mark.parametrize("entry", ["idle", "wait"])
+    def test_a_guest_may_wait_in_either_register_bank(self, entry):
+        board = self.up((0, 0, 0), 7)
+        assert board.call(entry, sr=MD | RB | BL)[0] == "guest 2"
+
+    def test_an_interrupt_of_an_unknown_source_is_masked_with_all_such(self):
+        board = self.up((0, 0, 0), 7)
+        board.core.set_irq(9, 0x640)
+        board.core.accept()
+        board.core.set_irq(0, 0)
+        assert board.go()[0] == "guest 1"
+        assert board.writes[-2:] == [(0xFFD40038, 0xFFFFFFC4), (0xFFD00048, 0xC0000000)]
 
 
 def test_the_line_of_each_mask_bit_is_in_the_table_of_sources():
