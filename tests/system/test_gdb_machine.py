@@ -100,8 +100,8 @@ class TestLinux:
         expected = [
             r'\* 1 +Thread 1 "rtos" \(running\) +0x8e000000 in _start \(\)\n  2 +Thread 2 "linux" \(ready\) ',
             r'Thread 2 "linux" hit Breakpoint 1, 0x\w+ in start_kernel \(\)',
-            rf"pc +{start:#x} ", r"sr +0x400080f0 ",
-            r'Switching to thread 1 .*in idle \(\)\n8e\w{6}\n',  # as SPUMONE keeps it
+            rf"pc +{start:#x} ", r"sr +0x40008070 ",
+            r'Switching to thread 1 .*in spm_wait \(\)\n8e\w{6}\n',  # as SPUMONE keeps it
             rf"{start + 2:08x}\n", r"   0x\w+:\t\w",
             r"Hardware watchpoint 2: ", r"Old value = 0\nNew value = 1\n0x\w+ in rest_init \(\)",
             r"in rest_init \(\)\n#1 .* in start_kernel \(\)\n#3 .* in _stext", r"tick \d+ \(0\.01\d+ s\), linux runs",

@@ -88,7 +88,7 @@ def test_a_request_that_is_held(tmp_path: Path, impl: str) -> None:
     line is masked at the controller, and pending to its guest all the same."""
     hog = "WORD(0xffd40008) = 5 << 17; WORD(0xffd4003c) = 16; HALF(0xffe10008) = 0x50; imask(0); spm_idle();"
     cases = {"hog": hog, "low": "timer0(50000, 6);"}
-    board = start(tmp_path, impl, cases, {"hog": "['ERI1', 'RXI1', 'BRI1', 'TXI1']", "low": "['TUNI0']"}, spin=20_000)
+    board = start(tmp_path, impl, cases, {"hog": "['ERI1', 'RXI1', 'BRI1', 'TXI1']", "low": "['TUNI0']"}, spin=15_000)
     board.input("scif1", [(100 * MS, 65)])
     board.go(300 * MS)
     assert words(board, 1)[6] in range(9, 14)  # each 6 ms, until 100
