@@ -32,9 +32,13 @@ KEPT = (*"tea tra expevt r0 r1 r2 r3 r4 r5 r6 r7 macl mach pr r4_bank r5_bank r6
         *"r8 r9 r10 r11 r12 r13 r14 gbr dbr pc sr r15".split())  # fmt: skip
 HOT = (*"wake code interrupt entry_sr flags bare_r15 bare_sr bare_pc r0_bank r1_bank r2_bank r3_bank".split(),
        *"general tlb held deaf".split())  # fmt: skip
+FPU = (*(f"fr{n}" for n in range(16)), *(f"xf{n}" for n in range(16)), "fpscr", "fpul")
+MMU = ("mmucr", "ttb", "ptel", "pteh")
+SHARED = ("ccr", "pascr")  # the CPU's, whoever runs
 HELD_INT2 = 216  # V_HELD_INT2 of guests/spumone/vcpu.h; behind it V_HELD_IRQ
 BARE = 16  # flag: it waits with nothing to keep but R15, SR and PC
-READY, STOPPED = 0xFFFFFFFF, 0xFFFFFFFE
+READY = 0xFFFFFFFF
+FPSCR_FR = 0x200000
 
 
 class Firmware:
@@ -90,11 +94,22 @@ class Firmware:
     def states(self) -> list[tuple[str, dict[str, int], bool]]:
         """(guest, registers, whether it waits) as kept in memory; those of the running one are older."""
         rows = []
+        names = KEPT + HOT + FPU + MMU
+        cpu = self.core.state()
+        current = self.at["current"]  # behind it, who has the FPU, and who the MMU
+        fpu, mmu = self._word(current + 4), self._word(current + 8)
         for pointer, name in self.names.items():
             paddr = pointer & 0x1FFFFFFF
-            count = len(KEPT) + len(HOT)
-            words = struct.unpack(f"<{count}I", self.core.read(paddr - 4 * len(KEPT), 4 * count))
-            kept = dict(zip(KEPT + HOT, words, strict=True))
+            words = struct.unpack(f"<{len(names)}I", self.core.read(paddr - 4 * len(KEPT), 4 * len(names)))
+            kept = dict(zip(names, words, strict=True)) | {key: cpu[key] for key in SHARED}
+            if kept["fpscr"] & FPSCR_FR:  # kept by bank, named by what the guest sees
+                for n in range(16):
+                    kept[f"fr{n}"], kept[f"xf{n}"] = kept[f"xf{n}"], kept[f"fr{n}"]
+            for unit, holder in ((FPU, fpu), (MMU, mmu)):
+                if holder == pointer:
+                    kept.update({key: cpu[key] for key in unit})
+            if kept["general"] & 0x1F000000 != pointer & 0x1F000000:  # its own vectors, not SPUMONE's for who gave none
+                kept["vbr"] = kept["general"] - 0x100
             if kept["wake"] != READY and kept["flags"] & BARE:
                 kept.update(r15=kept["bare_r15"], sr=kept["bare_sr"], pc=kept["bare_pc"])
             state = {key: kept.get(key, 0) for key in STATE_NAMES}

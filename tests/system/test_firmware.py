@@ -15,6 +15,7 @@ from bench.spumone import BL, IMASK, MD, RB, STACK, VECTORS, Board
 from cosim.messages import Trap
 from cosim.sh7780 import INT2MSKCR, INT2MSKR, INTEVT, INTMSK0, INTMSKCLR0, LINE, MODULES, mask_writes
 from cosim.state import STATE_NAMES, pack
+from cpu_node.firmware import Firmware
 from guests.build import artefact
 from hypervisor_node import firmware, layout
 from hypervisor_node.model import ENTRIES, FPU, MMU, PAGE, Model, Vcpu
@@ -551,6 +552,21 @@ class TestEnds:
         board.core.set_irq(0, 0)
         assert board.go()[0] == "guest 1"
         assert board.writes[-2:] == [(0xFFD40038, 0xFFFFFFC4), (0xFFD00048, 0xC0000000)]
+
+
+def test_what_a_debugger_sees_of_a_guest_that_waits():
+    """Its own registers, its units where they are in the CPU or in memory, its vectors."""
+    board = Board((layout.FPU | layout.MMU, layout.FPU, 0)).up(7)  # guest 1 runs, with the FPU
+    board.core.set_state({"fr3": 0x33, "ttb": 0x77, "ccr": 0x105})
+    watched = Firmware(board.core, firmware.labels(board.image), [])
+    end = board.at("nobody")
+    watched.names = {end - 512 * (3 - k): f"guest {k}" for k in range(3)}
+    first, second, third = (state for _, state, _ in watched.states())
+    assert (second["fr3"], first["fr3"], first["ttb"], second["ttb"]) == (0x33, 0, 0x77, 0)
+    assert (first["vbr"], second["vbr"], third["vbr"]) == (board.base[0] + VECTORS, board.base[1] + VECTORS, 0)
+    assert first["ccr"] == 0x105 and first["r15"] == board.base[0] + STACK
+    board.interrupt("RXI0")  # guest 0 takes the FPU, guest 1's is in memory
+    assert watched.states()[1][1]["fr3"] == 0x33
 
 
 def test_the_line_of_each_mask_bit_is_in_the_table_of_sources():
