@@ -119,7 +119,7 @@ class Board:
         elif entry == 3 and state["r4"] == CEILING_QUESTION:
             result = self.ceiling
         self.core.set_state({"r0": result & 0xFFFFFFFF, "pc": state["pr"]})
-        if entry == 1:
+        if entry in (1, 6):  # idle, wait
             self.core.set_state({"r0": 0})
             self.core.sleeping = True
 
