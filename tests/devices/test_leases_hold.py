@@ -95,6 +95,7 @@ class Bus(Memory):
         self.loop_limit = NEVER
         self.leases: list[Any] = []
         self.served: list[Any] = []
+        self.barred: list[Any] = []
         self.bus: Any = None
         self.model = None  # fast timing
 

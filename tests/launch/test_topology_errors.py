@@ -9,7 +9,9 @@ from commands import run
 
 from cosim.placement import ROLES
 
-GUEST_KEYS = "cmdline, cmdline_address, deadlines, entry, fpu, image, latency, lines, load, memory, priority, sr"
+GUEST_KEYS = (
+    "cmdline, cmdline_address, deadlines, entry, fpu, image, latency, lines, load, memory, mmu, priority, restart, sr"
+)
 TABLES = "tables are run, machine, cpu, intc, tmu, scif0, cpg, rtos"
 LINUX = """
 [guests.linux]

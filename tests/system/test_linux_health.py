@@ -88,13 +88,13 @@ def whole() -> Whole:
 
 
 def test_the_rtos_is_heard_while_linux_boots():
-    """From Linux's first instruction on: 166 ticks and some with SR.BL set; from its own entry point it is not."""
+    """From Linux's first instruction on, within SPUMONE's path and some ticks; from its own entry it is not."""
     samples, end = boot(1, [CEILING])
     assert len(samples) == end["info"]["scif0"]["received"] > 250 and max(samples) < 250
     assert end["deadlines"][0]["max_late"] < 4000 and end["deadlines"][0]["misses"] == 0
     assert abs(end["interrupts"]["TUNI3"] - end["ticks"] / RTOS_TICK) <= 1
     masked, _ = boot(1, [CEILING, *RESET])
-    assert max(masked) > 50_000
+    assert max(masked) > 10 * max(samples)
 
 
 def test_a_sleep_takes_its_time_and_the_clock_agrees(whole):

@@ -215,7 +215,8 @@ class TestGuests:
         board = machine(SPUMONE, "rtos.image=guest:rtos/wild.elf", "rtos.deadlines=[]", "rtos.latency=[]")
         assert board.go(4_000_000) == ("until", "")
         assert ": guest rtos at tick " in board.reports[0] and "0x0badf00c" in board.reports[0]
-        assert board.reports[1].endswith(": guest rtos is stopped")
+        assert "trespass: guest rtos at pc 0x0badf00c ran code at 0x0badf00c" in board.reports[1]
+        assert board.reports[2].endswith(": guest rtos is stopped")
         assert board.vcpu == "linux" and board.vcpus["linux"]["switches"] == 1
 
     def test_hello_beside_linux(self):
