@@ -252,7 +252,10 @@ def _check_guests(topology: Topology) -> None:
         raise TopologyError(
             f"[machine] ram = [0x{base:08x}, 0x{size:08x}]: expected whole 4 KB pages below physical 0x1c000000"
         )
-    reserved = SPUMONE if topology.node_of_role("hypervisor") else (0, 0)
+    spumone = topology.node_of_role("hypervisor")
+    reserved = SPUMONE if spumone else (0, 0)
+    serial = topology.nodes[spumone].get("serial", -1) if spumone else -1
+    reserved_codes = module_codes(INTEVT[f"RXI{serial}"]) if serial in (0, 1) else ()
     owner: dict[str, str] = {}
     for k, (name, guest) in enumerate(guests):
         where = f"[guests.{name}]"
@@ -284,6 +287,11 @@ def _check_guests(topology: Topology) -> None:
         for line in guest.lines:
             if line not in INTEVT:
                 raise TopologyError(f"{where} lines: no line {line!r}{_near(line, list(INTEVT))}")
+            if INTEVT[line] in reserved_codes:
+                raise TopologyError(
+                    f"{where} lines: {line} is of the serial device that is SPUMONE's, [nodes.{spumone}] serial = "
+                    f"{serial}: guests reach it by calls, not by its line"
+                )
             if line in owner:
                 raise TopologyError(f"{where} lines: {line} belongs to guest {owner[line]}; a line has one owner")
             owner[line] = name
@@ -307,7 +315,7 @@ def _check_guests(topology: Topology) -> None:
                 raise TopologyError(f"{where} latency: line {row.line!r} is not one of this guest's lines")
         for deadline in guest.deadlines:
             ticks(deadline.period, f"{where} deadline {deadline.symbol} period")
-    if topology.node_of_role("hypervisor") is None and len(guests) > 1:
+    if spumone is None and len(guests) > 1:
         raise TopologyError(f"{topology.path}: {len(guests)} guests, but no node of role hypervisor to run them")
     if not guests:
         raise TopologyError(f"{topology.path}: no guest; add a table [guests.NAME] with an image")

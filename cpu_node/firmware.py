@@ -13,6 +13,7 @@ from cosim.sh7780 import LINE, MODULES, PINS
 from cosim.state import STATE_NAMES
 
 STARTS = tuple("interrupt wake reset set_vbr idle route query restart stop wait write read refused inside".split())
+CALLS = STARTS[STARTS.index("set_vbr") :]
 ENDS = ("forwarded", "entered", "resumed", "held", "answered")
 TOLD_WORDS = 4
 CODES = 0x1000 >> 5  # INTEVT codes in its table of owners
@@ -20,6 +21,9 @@ CODES = 0x1000 >> 5  # INTEVT codes in its table of owners
 PATHS = {
     ("interrupt", "entered"): "switch",
     ("interrupt", "held"): "hold",
+    ("serial", "held"): "serial",
+    ("serial", "resumed"): "serial+resume",
+    ("serial", ""): "serial",
     ("idle", "resumed"): "idle+resume",
     ("idle", ""): "idle+sleep",
     ("wait", "resumed"): "wait+resume",
@@ -51,6 +55,7 @@ class Firmware:
         self.names = dict(pointers)
         self.start = "start"
         self.inside = True  # SPUMONE's code runs
+        self.cut: dict[str, str] = {}  # guest -> its call, interrupted before it masked interrupts: goes on uncounted
         self.began = self.slept = 0  # tick of the start, and the core's sleep ticks then
         self.took: dict[str, list[int]] = {}  # path -> runs of it; ticks in all, fewest and most, sleep apart
 
@@ -70,9 +75,11 @@ class Firmware:
         runs, total, fewest, most = self.took.get(path, (0, 0, ticks, ticks))
         self.took[path] = [runs + 1, total + ticks, min(fewest, ticks), max(most, ticks)]
 
-    def path(self, end: str) -> str:
-        """Name of the path that ends there."""
-        return PATHS.get((self.start, end), self.start)
+    def path(self, end: str, intevt: int) -> str:
+        """Name of the path that ends there; ``intevt``: of the interrupt accepted last."""
+        ours = self.start in ("interrupt", "wake") and self._word(self.at["routes"] + 4 * (intevt >> 5))
+        start = "serial" if ours == self.at["console"] and end not in ("forwarded", "entered") else self.start
+        return PATHS.get((start, end), start)
 
     def owners(self) -> list[tuple[int, str]]:
         """(INTEVT, guest) of the lines that have an owner."""

@@ -33,11 +33,11 @@ from cosim.messages import (
     Vcpus,
     Write,
 )
-from cosim.sh7780 import LINE
+from cosim.sh7780 import INTEVT, LINE
 from cosim.state import Stop, pack, unpack
 from cosim.target import Target
 from cpu_node.attribution import Attributed
-from cpu_node.firmware import STARTS, Firmware
+from cpu_node.firmware import CALLS, STARTS, Firmware
 from cpu_node.observers import Deadline, Latency
 from cpu_node.partition import Partition
 from cpu_node.python_core.core import EXTRAS
@@ -443,9 +443,12 @@ class Machine:
         if name in STARTS:
             self._enter_firmware(name, tick)
             return None
-        self._count_path(name, tick)
-        firmware.inside = False
         guest = firmware.running()
+        if firmware.inside:
+            self._count_path(name, tick)
+        else:
+            firmware.start = firmware.cut.pop(guest, "")
+        firmware.inside = False
         if guest != self.last_guest:
             self._vcpu(guest)["switches"] += 1
         if name in ("forwarded", "entered"):
@@ -461,7 +464,9 @@ class Machine:
         """A path begins; one that has not ended, idling, ends with it."""
         firmware = self.firmware
         assert firmware is not None
-        if firmware.inside:
+        if start == "interrupt" and firmware.inside and firmware.start in CALLS:
+            firmware.cut[self.last_guest] = firmware.start
+        elif firmware.inside:
             self._count_path("", tick)
         firmware.start, firmware.inside = start, True
         self._turn("SPUMONE", tick)
@@ -470,7 +475,7 @@ class Machine:
     def _count_path(self, end: str, tick: int) -> None:
         firmware = self.firmware
         assert firmware is not None
-        path = firmware.path(end)
+        path = firmware.path(end, INTEVT.get(self.accepted, 0))
         self.charges[path] += 1
         if self.attributed is not None:
             self.attributed.path_ended(path, end == "held")

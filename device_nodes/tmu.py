@@ -11,9 +11,9 @@ from cosim import NEVER, PERIPHERAL_DIVIDER
 from cosim.device import Device
 from cosim.messages import Changes, EffectRow, LeaseRow, PostRow
 from cosim.registers import Register
+from cosim.sh7780 import BLOCKS
 
 UNF, UNIE = 0x100, 0x20
-BLOCKS = (0xFFD80000, 0xFFDC0000)
 PERIODS = tuple(PERIPHERAL_DIVIDER * 4 ** (1 + k) for k in range(5))  # ticks a count: Pck/4 to Pck/1024
 UNCOUNTED = 1 << 20  # credits of posted writes that no lease depends on
 
@@ -69,7 +69,7 @@ class Tmu(Device):
     ROLE = "tmu"
 
     def setup(self) -> None:
-        first = BLOCKS[0]
+        first = min(BLOCKS)
         rows = [Register("TOCR", first, 1, 0, 1, "0 TCOE, clock output; no effect here")]
         self.channels: list[Channel] = []
         for b, base in enumerate(BLOCKS):
@@ -185,7 +185,7 @@ class Tmu(Device):
                 values = {select, c.tcr & ~UNF} if c.started else {select, select | UNIE}
                 rows += [(tcr, value, 1 << n, tcr, "end", 0) for value in sorted(values)]
             if c.started:
-                base = BLOCKS[n // 3] + 4
+                base = list(BLOCKS)[n // 3] + 4
                 value = self._tstr(n // 3) & ~(1 << n % 3)
                 rows += [(base, value, 0, base, "store", 7), (base, value, 0, tcr, "end", 0)]
                 rows.append((base, value, 0, c.address + 4, "end", 0))

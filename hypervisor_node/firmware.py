@@ -18,11 +18,12 @@ ALIGN = 32  # bytes; the loader copies cache lines
 VCPU_SIZE = 512  # guests/spumone/vcpu.h
 # What the CPU node watches, and its symbol in the firmware.
 LABELS = {"entry": "_start", "reset": "spm_reset", "current": "current", "report": "spm_report", "tell": "spm_tell",
-          "routes": "routes", "interrupt": "spm_interrupt", "wake": "spm_woken", "forwarded": "spm_forwarded",
-          "entered": "spm_entered",
+          "routes": "routes", "console": "console", "interrupt": "spm_interrupt", "wake": "spm_woken",
+          "forwarded": "spm_forwarded", "entered": "spm_entered",
           "resumed": "spm_resumed", "held": "spm_held", "answered": "spm_answered", "refused": "refused",
           "inside": "inside"}  # fmt: skip
-REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP, LOST, MMU_LOST = range(1, 11)  # enum told
+# enum told
+REFUSED, INSIDE, UNROUTED, NO_VECTORS, FAULT, CRASH, RESTART, STOP, LOST, MMU_LOST, FPSCR_LOST = range(1, 12)
 
 
 @dataclass
@@ -101,6 +102,7 @@ def said(names: list[str], words: list[int]) -> str:
         CRASH: f"{name} has reset the CPU (EXPEVT 0x{value:03x})",
         RESTART: f"{name} is started again" + (f", asked for at 0x{pc:08x}" if pc else ""),
         MMU_LOST: f"{name} has lost its MMU registers by that reset",
+        FPSCR_LOST: f"{name} goes on with FPSCR as after that reset, 0x00040001",
         LOST: f"{name} lost a character of the serial device",
         STOP: f"{name} is stopped" + (f", asked for at 0x{pc:08x}" if pc else ""),
     }

@@ -261,6 +261,8 @@ class Model:
             self._end_of(holder)
             parts.append("restart")
         self._end_of(running)
+        if self.fpu_owner is not None:
+            self.reports.append(f"guest {self.fpu_owner.name} goes on with FPSCR as after that reset, 0x{FPSCR:08x}")
         return self._elect(parts, trap)
 
     def _end_of(self, vcpu: Vcpu) -> None:

@@ -44,6 +44,12 @@ class VirtualSerial:
         self.told = False
         self.moved = 0  # characters of the last interrupt, both ways
 
+    def state(self) -> list[object]:
+        """For the digest."""
+        channels = [[bytes(c.out), bytes(c.come), c.stopped, c.say] for c in self.channels]
+        rest = [self.out_channel, self.in_channel, self.turn, self.escape, self.next, self.tie, self.lost]
+        return [*channels, *rest]
+
     def start(self, priorities: int) -> Writes:
         """Writes that set the SCIF up; ``priorities``: INT2PRI2 as it is."""
         b = self.base

@@ -142,14 +142,16 @@ class Spumone(Device):
 
     def state(self) -> dict[str, Any]:
         model = self.model
-        # That the running one waits may be a leased answer, which the CPU node knows, and has in its own digest.
-        rows = [
-            [v.name, v.base, v.waiting and v is not model.running, v.stopped, sorted(v.held.items())]
-            for v in model.vcpus
-        ]
+        # Of the running one, the CPU node has the registers in its digest, and whether it waits by a leased answer.
+        rows = []
+        for v in model.vcpus:
+            kept = [v.waiting, v.bare, pack(v.state)] if v is not model.running else []
+            rows.append([v.name, v.base, v.stopped, sorted(v.held.items()), kept])
+        units = [owner.name if owner else "" for owner in (model.fpu_owner, model.mmu_owner)]
         owners = sorted((code, vcpu.name) for code, vcpu in model.owner.items())
         masked, running = sorted(model.masked.items()), model.running.name if model.running else ""
-        return {"vcpus": rows, "owners": owners, "masked": masked, "running": running}
+        serial = model.serial.state() if model.serial else []
+        return {"vcpus": rows, "owners": owners, "masked": masked, "running": running, "units": units, "serial": serial}
 
     def info(self) -> dict[str, Any]:
         return {} if self.config["impl"] == "firmware" else {"switches": self.model.switches, "held": self.model.held}

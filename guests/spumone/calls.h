@@ -32,7 +32,7 @@ void spm_no_vectors(void), spm_no_interrupts(void);
 
 /* What the monitor reads when spm_tell is called. */
 enum told { TOLD_REFUSED = 1, TOLD_INSIDE, TOLD_UNROUTED, TOLD_NO_VECTORS, TOLD_FAULT, TOLD_CRASH, TOLD_RESTART,
-            TOLD_STOP, TOLD_LOST, TOLD_MMU_LOST };
+            TOLD_STOP, TOLD_LOST, TOLD_MMU_LOST, TOLD_FPSCR_LOST };
 struct report {
     unsigned long what, guest, value, pc;
 };

@@ -716,9 +716,18 @@ blocked_there: .long SR_BLOCKED
 stack_here:   .long stack_end
 
 ! A guest is started again by copying its image: this runs as the guest, so it is interrupted and switched away from
-! like it. r4: struct segment[], ended by bytes = 0; r5: entry; r6: SR to enter with. Addresses are physical.
+! like it. r4: struct segment[], ended by bytes = 0; r5: entry; r6: SR to enter with. Addresses are physical. First,
+! the operand cache is purged: what the guest wrote through another synonym would reach memory after the image.
     .global spm_loader
 spm_loader:
+    mov.l   oc_array, r0
+    mov     #0, r2
+    mov.w   oc_lines, r1
+1:  mov.l   r2, @r0             ! a line that was written goes to memory
+    dt      r1
+    bf/s    1b
+     add    #32, r0
+    synco
     mov.l   p1, r7
 1:  mov.l   @r4+, r1
     mov.l   @r4+, r2
@@ -754,7 +763,9 @@ spm_loader:
      nop
     .balign 4
 p1: .long   0x80000000
+oc_array: .long 0xf4000000
 4:  .long   0x10000000
+oc_lines: .word 1024
 
 ! void spm_tell(void): something is to be read in spm_report. The monitor stops here.
     .global spm_tell

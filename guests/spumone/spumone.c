@@ -27,12 +27,17 @@ static const struct source *source_of(unsigned long intevt)
     return k < SOURCES ? &sources[k] : 0;
 }
 
+/* Read back, so that it holds when this returns. */
 static void mask(const struct source *s)
 {
-    if (s->int2)
+    if (s->int2) {
         REG32(INT2MSKR) = s->int2;
-    if (s->irq)
+        (void)REG32(INT2MSKR);
+    }
+    if (s->irq) {
         REG32(INTMSK0) = s->irq;
+        (void)REG32(INTMSK0);
+    }
 }
 
 /* Lets come what was masked until the guest runs. */
@@ -149,13 +154,16 @@ void spm_fault(void)
 }
 
 /* The CPU was reset: an exception of the current guest with SR.BL=1, or two entries of the TLB that match. MMUCR is 0
- * now, so a guest other than the current one whose MMU registers were in the CPU cannot go on either. */
+ * now, so a guest other than the current one whose MMU registers were in the CPU cannot go on either. FPSCR is 0x40001,
+ * which is what such a guest has as a rule: it goes on, and this is told. */
 void spm_crashed(void)
 {
     VCPU *holder = mmu_holder;
     if (holder && holder != current)
         end_of(holder, TOLD_MMU_LOST, 0, 0);
     end_of(current, TOLD_CRASH, REG32(CCN_EXPEVT), 0);
+    if (fpu_holder)
+        tell(TOLD_FPSCR_LOST, fpu_holder, 0, 0);
     elect();
 }
 
@@ -176,6 +184,7 @@ void spm_hold(unsigned long code, VCPU *owner, unsigned long level)
     if (!s) { /* of a source that is none of ours: all of those are masked */
         REG32(INT2MSKR) = ~ALL_INT2;
         REG32(INTMSK1) = 0xc0000000;
+        (void)REG32(INTMSK1);
         return;
     }
     mask(s);

@@ -48,6 +48,26 @@ struct vcpu {
     unsigned long fr[32], fpscr, fpul, mmucr, ttb, ptel, pteh, held_int2, held_irq, index;
 };
 
+#define AT(offset, field) _Static_assert(__builtin_offsetof(struct vcpu, field) == offset, #field)
+AT(V_WAKE, wake);
+AT(V_CODE, code);
+AT(V_INTERRUPT, interrupt);
+AT(V_ENTRY_SR, entry_sr);
+AT(V_FLAGS, flags);
+AT(V_R15, r15);
+AT(V_SR, sr);
+AT(V_PC, pc);
+AT(V_R0, r);
+AT(V_GENERAL, general);
+AT(V_TLB, tlb);
+AT(V_HELD, held);
+AT(V_DEAF, deaf);
+AT(V_UNITS, fr);
+AT(V_FPU_END, mmucr);
+AT(V_HELD_INT2, held_int2);
+AT(V_HELD_IRQ, held_irq);
+_Static_assert(sizeof(struct vcpu) <= VCPU_SIZE - VCPU_BELOW, "a vCPU is too big");
+
 /* Words below the pointer. */
 enum kept { KEPT_SR = -2, KEPT_PC = -3, KEPT_R6_BANK0 = -21, KEPT_R5_BANK0 = -22, KEPT_R4_BANK0 = -23 };
 

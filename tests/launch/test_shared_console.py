@@ -90,6 +90,8 @@ def test_consoles_are_ports():
     ('scif0.mux=["rtos", 1]', "[nodes.scif0] mux = ['rtos', 1]: expected names of letters, digits, - and _, one for "
      "each guest by priority"),
     ('scif0.mux=["rtos", "rtos"]', "two serial ports have the name 'rtos'; give each its own"),
+    ('linux.lines=["TUNI0", "TUNI1", "TUNI2", "RXI0"]', "[guests.linux] lines: RXI0 is of the serial device that is "
+     "SPUMONE's, [nodes.spumone] serial = 0: guests reach it by calls, not by its line"),
     ("scif0.port=console", "[nodes.scif0] mux = ['rtos', 'linux'], port = 'console': a port that guests share has the "
      "names of mux only"),
     ("scif0.channel=1", "[nodes.scif0] mux = ['rtos', 'linux']: guests share the port that is SPUMONE's: expected a "

@@ -529,6 +529,19 @@ class TestEnds:
         ]  # fmt: skip
         assert board.holder("mmu") == -1
 
+    def test_whose_fpscr_is_reset_with_it(self):
+        """Guest 1 has the FPU as guest 0 resets the CPU: it goes on, and what it may have lost is told."""
+        board = self.up((0, layout.FPU, 0), 7)
+        board.rise("RXI0", 8)
+        assert board.holder("fpu") == 1
+        board.core.set_state({"pc": board.put(0, TRAPA), "sr": MD | BL})
+        assert board.core.run(board.core.tick + 10).reason == "reset"
+        board.core.set_state({"pc": board.at("spm_reset")})
+        assert board.go()[0] == "guest 1"
+        assert [row[:2] for row in board.told] == [
+            (firmware.CRASH, 0), (firmware.STOP, 0), (firmware.FPSCR_LOST, 1),
+        ]  # fmt: skip
+
     @pytest.mark.parametrize("restart", [0, layout.RESTART])
     def test_an_exception_without_vectors_is_a_guests_end(self, restart):
         """Its flag counts from its first vectors on: else it would be started again for ever."""

@@ -674,6 +674,17 @@ class TestEnds:
         )
         assert (d.vcpu, spumone.state["pc"]) == ("b", spumone.spumone.model.loader)
 
+    def test_whose_fpscr_is_reset_with_it(self, drive):
+        """The guest that has the FPU goes on, and what it may have lost is told."""
+        spumone = drive(firmware=True, fpu=("b",)).up()
+        spumone.interrupt("RXI1", 3)
+        spumone.interrupt("TUNI0", 9)
+        d = spumone.trap("reset", 0)
+        assert (
+            d.report == ("guest a is stopped; guest b goes on with FPSCR as after that reset, 0x00040001")
+            and d.vcpu == "b"
+        )
+
 
 class TestSwitch:
     def state(self, seed: int) -> dict[str, int]:
