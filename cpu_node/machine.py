@@ -466,7 +466,7 @@ class Machine:
         assert firmware is not None
         if start == "interrupt" and firmware.inside and firmware.start in CALLS:
             firmware.cut[self.last_guest] = firmware.start
-        elif firmware.inside:
+        elif firmware.inside and not start == firmware.start == "reset":  # where it is put, and its label
             self._count_path("", tick)
         firmware.start, firmware.inside = start, True
         self._turn("SPUMONE", tick)
