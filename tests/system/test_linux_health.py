@@ -34,6 +34,7 @@ FORKS = "while :; do ls -l /bin | grep -c x; done >/dev/null & "
 def built() -> None:
     try:
         artefact("linux-ceiling", "vmlinux")
+        artefact("spumone", "spumone.elf")
     except BuildError as error:
         pytest.skip(str(error))
 
@@ -41,8 +42,8 @@ def built() -> None:
 class Whole:
     """The machine in this process, Linux at its prompt."""
 
-    def __init__(self) -> None:
-        self.m = machine(SPUMONE, CEILING)
+    def __init__(self, impl: str) -> None:
+        self.m = machine(SPUMONE, CEILING, f"spumone.impl={impl}")
         self.m.look = lambda: None  # nobody else takes the console's output
         self.console = self.m._named("scif1").component
         images = {"rtos": artefact("rtos", "rtos-demo-spumone.elf"), "linux": artefact("linux-ceiling", "vmlinux")}
@@ -82,9 +83,9 @@ class Whole:
         return {row["line"]: (row["samples"], row["lost"]) for row in self.m.figures()["latency"]}
 
 
-@pytest.fixture
-def whole() -> Whole:
-    return Whole()
+@pytest.fixture(params=["model", "firmware"])
+def whole(request: pytest.FixtureRequest) -> Whole:
+    return Whole(request.param)
 
 
 def test_the_rtos_is_heard_while_linux_boots():
