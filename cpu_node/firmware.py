@@ -115,7 +115,7 @@ class Firmware:
             for unit, holder in ((FPU, fpu), (MMU, mmu)):
                 if holder == pointer:
                     kept.update({key: cpu[key] for key in unit})
-            if kept["general"] & 0x1F000000 != pointer & 0x1F000000:  # its own vectors, not SPUMONE's for who gave none
+            if kept["general"] and (kept["general"] ^ pointer) & 0x1F000000:  # SPUMONE's are of who gave none
                 kept["vbr"] = kept["general"] - 0x100
             if kept["wake"] != READY and kept["flags"] & BARE:
                 kept.update(r15=kept["bare_r15"], sr=kept["bare_sr"], pc=kept["bare_pc"])
@@ -124,5 +124,6 @@ class Firmware:
             if kept["sr"] & 0x20000000:  # its R0-R7 are bank 1
                 for n in range(8):
                     state[f"r{n}"], state[f"r{n}_bank"] = state[f"r{n}_bank"], state[f"r{n}"]
-            rows.append((name, state, kept["wake"] != READY))
+            made = kept["general"] != 0  # SPUMONE has made its vCPU; before, it has not run
+            rows.append((name, state, made and kept["wake"] != READY))
         return rows

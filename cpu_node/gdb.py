@@ -285,7 +285,7 @@ class Gdb:
 
     def _current(self) -> int:
         """Thread of the vCPU that runs."""
-        name = self.machine.vcpu
+        name = self.machine.vcpu_here()
         return self.names.index(name) + 1 if name in self.names else 1
 
     def _number(self, text: str) -> int:
@@ -313,8 +313,9 @@ class Gdb:
         return "m" + ",".join(f"{k + 1:x}" for k in range(len(self.names)))
 
     def _about(self, name: str, sleeping: bool) -> str:
-        if name == self.machine.vcpu:
-            return "running, asleep" if sleeping else "running"
+        if name == self.machine.vcpu_here():
+            where = "" if name == self.machine.vcpu else ", in SPUMONE"
+            return f"running{where}, asleep" if sleeping else f"running{where}"
         return "waiting" if sleeping else "ready"
 
     def _thread_info(self, text: str) -> str:

@@ -804,11 +804,17 @@ class Machine:
     def vcpu_states(self) -> list[tuple[str, dict[str, int], bool]]:
         """(name, registers, whether it sleeps or waits) of each vCPU, the highest priority first."""
         core = self.core
-        running = self.vcpu, dict(core.state()), bool(core.sleeping)
+        running = self.vcpu_here(), dict(core.state()), bool(core.sleeping)
         if self.hypervisor is None:
             return [running]
         rows, _ = self.inspect()
-        return [running if row[0] == self.vcpu else row for row in rows]
+        return [running if row[0] == running[0] else row for row in rows]
+
+    def vcpu_here(self) -> str:
+        """The vCPU that runs, or in whose place SPUMONE's firmware does: its table names it, at the start the first."""
+        if self.firmware is None or not self.firmware.inside:
+            return self.vcpu
+        return self.firmware.running() or next(iter(self.firmware.names.values()))
 
     def inspect(self) -> tuple[list[tuple[str, dict[str, int], bool]], list[tuple[int, str, int]]]:
         """(guest, registers, whether it is not ready) as SPUMONE keeps them, the highest priority first: of the one

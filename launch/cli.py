@@ -102,7 +102,10 @@ def parser() -> argparse.ArgumentParser:
     latency.add_argument("--env", default="alone,linux,stress", metavar="LIST", help="of alone, linux, stress (all)")
     latency.add_argument("--seed", type=int, default=1, help="of characters and gaps (1)")
     latency.add_argument(
-        "--timing", choices=("fast", "sh4a"), help="boot fast, and measure so, from 10 ms before the first character on"
+        "--timing",
+        choices=("fast", "sh4a"),
+        default="sh4a",
+        help="boot fast, and measure so, from 10 ms before the first character on (sh4a)",
     )
     latency.add_argument("--impl", choices=("model", "firmware"), help="of SPUMONE, in the environments that have it")
     latency.add_argument("--plain", action="store_true", help="no live screen, also on a terminal")

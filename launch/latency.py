@@ -43,7 +43,7 @@ TIMINGS = {
     "sh4a": 'timing = "sh4a": pipeline, caches and memory are modelled, with estimated parameters.',
 }
 IMPLS = {
-    "model": "SPUMONE's own share is modelled, not executed: a lower bound.",
+    "model": "SPUMONE's own share is modelled, not executed: as in fast timing, no cache misses.",
     "firmware": "SPUMONE's own share is executed.",
 }
 PHASES = ("unit", "wait", "accept", "path", "entry")  # of a sample: cpu_node.attribution.Part
@@ -64,15 +64,13 @@ def latency(args: argparse.Namespace) -> int:
             f"--env {args.env}, --samples {args.samples}: expected some of alone,linux,stress and N >= 1"
         )
     check_json(args.json)
-    rows, timing, kernel = [], args.timing or "fast", "linux"
+    rows, kernel = [], "linux"
     for name in names:
         topology = load(EXAMPLES / TOPOLOGIES[name], args.sets)
         if args.impl and (spumone := topology.node_of_role("hypervisor")):
             topology.nodes[spumone]["impl"] = args.impl
         cpu = topology.nodes[topology.node_of_role("cpu") or ""]
-        timing = args.timing or cpu["timing"]
-        if args.timing:
-            cpu["timing"], cpu["timing_from"] = "fast", "0s"  # until the samples are near: _measure
+        cpu["timing"], cpu["timing_from"] = "fast", "0s"  # until the samples are near: _measure
         built = [guest.image.removeprefix("guest:").split("/")[0] for guest in topology.guests.values()]
         kernel = next((name for name in built if name in KERNELS), kernel)
         try:
@@ -80,11 +78,11 @@ def latency(args: argparse.Namespace) -> int:
         except CheckFailed as error:
             error.args = (f"environment {name}: {error}",)
             raise
-    result = {"schema": "cosim.latency/1", "ok": True, "exit": 0, "tick_hz": TICK_HZ, "timing": timing,
+    result = {"schema": "cosim.latency/1", "ok": True, "exit": 0, "tick_hz": TICK_HZ, "timing": args.timing,
               "seed": args.seed, "environments": rows, "changed_lines": count(kernel)}  # fmt: skip
     write_json(args.json, result)
     console = Console(stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
-    console.print(table(rows, timing))
+    console.print(table(rows, args.timing))
     console.print(parts_table(rows))
     if any(row["attribution"]["sections"] for row in rows):
         console.print(sections_table(rows))
@@ -114,8 +112,7 @@ def _measure(name: str, topology: Topology, args: argparse.Namespace, record: Re
             run_until_match(session, STRESS_SAYS)
             session.arm("linux", "")
         before = session.command("report")
-        if args.timing:
-            session.command("timing", timing=args.timing, tick=before["ticks"])
+        session.command("timing", timing=args.timing, tick=before["ticks"])
         sent = send(session, random.Random(args.seed), args.samples, before["ticks"] + SETTLE, monitor)
         samples = array("q", session.command("samples")["samples"][0]).tolist()
         attribution = session.command("attribution")

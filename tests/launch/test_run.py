@@ -140,7 +140,11 @@ class TestJson:
         assert set(nodes) == {"cpu", "spumone", "intc", "tmu", "scif0", "scif1", "cpg", "bsc"}
         assert all(NODE_KEYS <= set(node) and node["pid"] > 1 and node["rss_bytes"] > 1e6 for node in nodes.values())
         assert len({node["pid"] for node in nodes.values()}) == 8
-        assert (nodes["cpu"]["impl"], nodes["spumone"]["impl"], nodes["tmu"]["impl"]) == ("native", "model", "python")
+        assert (nodes["cpu"]["impl"], nodes["spumone"]["impl"], nodes["tmu"]["impl"]) == (
+            "native",
+            "firmware",
+            "python",
+        )
         assert all(VCPU_KEYS <= set(vcpu) for vcpu in result["vcpus"])
         assert {vcpu["name"] for vcpu in result["vcpus"]} == {"SPUMONE", "rtos", "linux"}
         assert sum(vcpu["ticks"] for vcpu in result["vcpus"]) == result["ticks"]

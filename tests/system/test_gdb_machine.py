@@ -72,11 +72,6 @@ def same(figures: dict[str, Any], plain: dict[str, Any]) -> None:
         assert figures[key] == plain[key], key
 
 
-@pytest.fixture(scope="module")
-def boot() -> dict[str, Any]:
-    return run(SPUMONE, Consoles(), prompt=True)
-
-
 def symbols(path: Path) -> dict[str, int]:
     out = subprocess.run(["sh4-linux-gnu-nm", path], capture_output=True, text=True, check=True).stdout
     return {name: int(address, 16) for address, _, name in (line.split() for line in out.splitlines())}
@@ -84,7 +79,11 @@ def symbols(path: Path) -> dict[str, int]:
 
 @needs_gdb
 class TestLinux:
-    def test_a_boot(self, boot):
+    @pytest.mark.parametrize(("impl", "first"), [
+        ("model", r"\(running\) +0x8e000000 in _start \(\)"),
+        ("firmware", r"\(running, in SPUMONE\) +0x8f000000 in \?\? \(\)"),
+    ])  # fmt: skip
+    def test_a_boot(self, impl, first):
         watcher = Attached(
             "info threads", "break start_kernel", "continue", "info registers pc sr", "thread 1", PRINT_PC, "thread 2",
             "stepi", PRINT_PC, "x/i $pc", "delete", "watch *(int *)&system_state", "continue", "bt", "monitor tick",
@@ -92,13 +91,13 @@ class TestLinux:
             "delete", "info threads",
             "bt 2", "thread 2", "bt", "monitor tlb", "set $r3 = 1", "thread 1", "monitor vcpus", "continue",
         )  # fmt: skip
-        figures = run(SPUMONE, watcher, "cpu.gdb=127.0.0.1:0", prompt=True)
+        figures = run(SPUMONE, watcher, f"spumone.impl={impl}", "cpu.gdb=127.0.0.1:0", prompt=True)
         said = watcher.said()
-        same(figures, boot)
+        same(figures, run(SPUMONE, Consoles(), f"spumone.impl={impl}", prompt=True))
         assert not figures["reports"]
         start = symbols(artefact("linux", "vmlinux"))["start_kernel"]
         expected = [
-            r'\* 1 +Thread 1 "rtos" \(running\) +0x8e000000 in _start \(\)\n  2 +Thread 2 "linux" \(ready\) ',
+            rf'\* 1 +Thread 1 "rtos" {first}\n  2 +Thread 2 "linux" \(ready\) ',
             r'Thread 2 "linux" hit Breakpoint 1, 0x\w+ in start_kernel \(\)',
             rf"pc +{start:#x} ", r"sr +0x40008070 ",
             r'Switching to thread 1 .*in spm_wait \(\)\n8e\w{6}\n',  # as SPUMONE keeps it

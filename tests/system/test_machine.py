@@ -210,13 +210,16 @@ class TestGuests:
             return
         assert " passed, 0 failed\r\n" in said
 
-    def test_a_guest_that_jumps_into_nowhere_on_spumone(self):
+    @pytest.mark.parametrize("impl", ["model", "firmware"])
+    def test_a_guest_that_jumps_into_nowhere_on_spumone(self, impl):
         """wild.elf has BL=1 as it jumps: its exception resets the CPU. It is stopped, and Linux goes on."""
-        board = machine(SPUMONE, "rtos.image=guest:rtos/wild.elf", "rtos.deadlines=[]", "rtos.latency=[]")
+        board = machine(
+            SPUMONE, f"spumone.impl={impl}", "rtos.image=guest:rtos/wild.elf", "rtos.deadlines=[]", "rtos.latency=[]"
+        )
         assert board.go(4_000_000) == ("until", "")
         assert ": guest rtos at tick " in board.reports[0] and "0x0badf00c" in board.reports[0]
         assert "trespass: guest rtos at pc 0x0badf00c ran code at 0x0badf00c" in board.reports[1]
-        assert board.reports[2].endswith(": guest rtos is stopped")
+        assert board.reports[-1].endswith(": guest rtos is stopped")
         assert board.vcpu == "linux" and board.vcpus["linux"]["switches"] == 1
 
     def test_hello_beside_linux(self):
