@@ -11,7 +11,8 @@ demo: setup
 	@echo "== 1. The RTOS alone, three seconds of its time"
 	$(COSIM) guests build rtos >/dev/null
 	$(COSIM) run examples/rtos.toml --until 3s
-	@echo "== 2. Linux, from source (minutes the first time)"
+	@echo "== 2. SPUMONE and Linux, from source (minutes the first time)"
+	$(COSIM) guests build spumone >/dev/null
 	$(COSIM) guests build linux >/dev/null
 	@echo "== 3. RTOS and Linux side by side on SPUMONE: interrupt latency in three environments"
 	$(COSIM) latency --samples 1000
@@ -46,6 +47,9 @@ bench: setup guests
 	$(PYTHON) -m bench.messages
 	$(PYTHON) -m bench.boot
 	$(PYTHON) -m bench.cpu
+	$(PYTHON) -m bench.spumone
+	$(PYTHON) -m bench.rtos
+	$(PYTHON) -m bench.boot_latency --timing sh4a
 
 clean:
 	rm -rf $(VENV) build *.egg-info cpu_node/*.so
