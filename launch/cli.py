@@ -99,7 +99,9 @@ def parser() -> argparse.ArgumentParser:
 
     latency = command("latency", "Measure the RTOS's interrupt latency: the paper's Table 2.", _latency)
     latency.add_argument("--samples", type=int, default=1000, metavar="N", help="characters an environment (1000)")
-    latency.add_argument("--env", default="alone,linux,stress", metavar="LIST", help="of alone, linux, stress (all)")
+    latency.add_argument(
+        "--env", default="alone,linux,stress", metavar="LIST", help="of alone, linux, stress (these), console"
+    )
     latency.add_argument("--seed", type=int, default=1, help="of characters and gaps (1)")
     latency.add_argument(
         "--timing",

@@ -110,7 +110,7 @@ class TestLatency:
     def test_usage(self, cosim, arguments):
         outcome = cosim("latency", *arguments, "--json", "-")
         assert outcome.code == 2
-        assert "expected some of alone,linux,stress and N >= 1" in outcome.last
+        assert "expected some of alone,linux,stress,console and N >= 1" in outcome.last
         assert outcome.json["schema"] == "cosim.latency/1" and outcome.json["ok"] is False
 
     def test_a_failure(self, rtos):

@@ -187,7 +187,8 @@ def test_idle_share_where_linux_waits_in_the_firmware():
 def test_a_stress_run_with_an_idle_linux_is_refused(monkeypatch, capfd):
     from launch.cli import main
 
-    monkeypatch.setattr(latency, "STRESS", "echo 'stress: info: [1] dispatching hogs'")
+    _, says = latency.LOADS["stress"]
+    monkeypatch.setitem(latency.LOADS, "stress", ("echo 'stress: info: [1] dispatching hogs'", says))
     assert main(["latency", "--samples", "20", "--env", "stress"]) == 1
     said = capfd.readouterr().err.splitlines()[-1]
     assert "environment stress: Linux slept for " in said and "expected under 5 %" in said

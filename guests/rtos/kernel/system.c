@@ -36,6 +36,7 @@ static inline void __attribute__((noreturn)) wait_for_interrupts(void)
 
 void idle(void)
 {
+    set_sr(sr_task); /* what came while the kernel was locked need not wait for the way into sleep and back */
     set_sr(sr_task | SR_BL);
     wait_for_interrupts();
 }
