@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.measure import print_table, show
@@ -193,6 +193,7 @@ def parts() -> dict[str, int]:
     board = Board((0, layout.RESTART, 0)).up(7)
     board.core.set_state({"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK})
     out["reset"] = board.go("elect")[1]
+    out["reap"] = board.go("elect")[1] - out["elect"]
     return out
 
 
@@ -228,6 +229,51 @@ def whole() -> list[tuple[str, int, int]]:
                 board.interrupt(line)
             ticks.append(board.core.tick - began)
         rows.append((title, *ticks))
+    return rows
+
+
+def waits() -> list[tuple[str, int]]:
+    """(what SPUMONE has just begun, ticks from then, when RXI0 rises, to the RTOS's vector), nothing in the caches.
+
+    Guest 0 is the RTOS, which waits by ``wait``; guest 1 Linux, with both units.
+    """
+    both, rows = layout.FPU | layout.MMU | layout.RESTART, []
+    stimuli: dict[str, tuple[str, Callable[[Board], Any]]] = {
+        "to take that interrupt itself": ("spm_interrupt", lambda board: board.interrupt("RXI0", ["spm_interrupt"])),
+        "an interrupt of Linux's, to go on": ("spm_interrupt", lambda board: board.interrupt("RXI1", ["spm_interrupt"])),
+        "to hold a third guest's": ("spm_interrupt", lambda board: board.interrupt("TUNI0", ["spm_interrupt"])),
+        "Linux's claim of a line": ("spm_call", lambda board: board.call("route", INTEVT["ITI"], 1, to=["spm_call"])),
+        "Linux's vector base": ("spm_call", lambda board: board.call("set_vbr", board.base[1] + VECTORS, to=["spm_call"])),
+        "Linux's restart, by itself": ("spm_call", lambda board: board.call("restart", 1, to=["spm_call"])),
+        "Linux's stop, by itself": ("spm_call", lambda board: board.call("stop", 1, to=["spm_call"])),
+        "a reset of the CPU by Linux": ("spm_reset", lambda board: board.core.set_state(
+            {"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK, "ccr": 0})),
+        "its end, when its turn comes": ("spm_reap", lambda board: (
+            board.core.set_state({"pc": board.at("spm_reset"), "sr": MD | RB | BL | IMASK, "ccr": 0}),
+            board.go("spm_reap"))),
+    }  # fmt: skip
+    for title, (begin, stimulus) in stimuli.items():
+        board = Board((0, both, 0)).up(7)
+        board.core.set_irq(LEVEL["RXI0"], INTEVT["RXI0"])
+        board.core.accept()
+        board.core.set_irq(0, 0)
+        board.go()
+        board.call("wait", sr=MD | 7 << 4)  # guest 1 runs
+        board.core.set_state({"r15": board.base[1] + STACK, "sr": MD})
+        board.core.timing = "sh4a"
+        stimulus(board)
+        assert board.core.state()["pc"] == board.at(begin), title
+        began = board.core.tick
+        if title != next(iter(stimuli)):
+            board.core.set_irq(LEVEL["RXI0"], INTEVT["RXI0"])
+        while True:
+            stop = board.core.run(board.core.tick + 100_000)
+            if stop.reason != "interrupt":
+                break
+            board.core.accept()
+            board.core.set_irq(0, 0)
+        print(title, stop, board.core.tick-began)
+        rows.append((title, board.core.tick - began))
     return rows
 
 

@@ -9,6 +9,7 @@ Costs are those of ``hypervisor_node.paths``, charged, not executed. guests/spum
 2. An idle call gives the CPU to the highest guest that is ready. First, interrupts are let in above the lowest IMASK of
    the guests that wait above that one: if one of them wants it, that guest enters it instead.
 3. If no guest is ready, the CPU sleeps under that lowest IMASK, and what comes is decided the same way.
+4. A guest that resets the CPU is dead: its sources are masked; when its turn comes, it is started again or stopped.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ class Vcpu:
     waiting: bool = False
     bare: bool = False  # it waits with nothing to keep but R15 and SR
     stopped: bool = False
+    dead: str = ""  # why it cannot go on, though it is ready
     held: dict[int, int] = field(default_factory=dict)  # INTEVT -> level, masked until this vCPU runs
 
     def prepare(self) -> None:
         """As its first instruction is to find it."""
         self.state = dict.fromkeys(STATE_NAMES, 0) | {"sr": self.sr, "pc": self.entry, "fpscr": FPSCR}
-        self.base, self.waiting, self.stopped = -1, False, False
+        self.base, self.waiting, self.stopped, self.dead = -1, False, False, ""
         self.held.clear()
 
     @property
@@ -115,6 +117,7 @@ class Model:
         self.running: Vcpu | None = None
         self.fpu_owner: Vcpu | None = None
         self.mmu_owner: Vcpu | None = None
+        self.fpscr_lost: Vcpu | None = None  # who had the FPU when the CPU was reset last
         self.switches = self.held = 0
         self.leased_for: object = None  # whose calls, under which routing table, the CPU node has a lease of
         self.reported: set[int] = set()
@@ -254,16 +257,26 @@ class Model:
             self.reports.append(f"interrupt {LINE[intevt]} (INTEVT 0x{intevt:03x}) {problem}: masked")
 
     def _reset(self, running: Vcpu, trap: Trap) -> Directive:
-        holder, parts = self.mmu_owner, ["reset"]
         self.cpu["ccr"] = CCR_ON
+        self._dies(running, "reset")
+        self.fpscr_lost = self.fpu_owner
+        holder = self.mmu_owner
         if holder is not None and holder is not running:  # MMUCR is 0 now
-            self.reports.append(f"guest {holder.name} has lost its MMU registers by that reset")
-            self._end_of(holder)
-            parts.append("restart")
-        self._end_of(running)
-        if self.fpu_owner is not None:
-            self.reports.append(f"guest {self.fpu_owner.name} goes on with FPSCR as after that reset, 0x{FPSCR:08x}")
-        return self._elect(parts, trap)
+            self._dies(holder, "mmu")
+        return self._elect(["reset"], trap)
+
+    def _dies(self, vcpu: Vcpu, why: str) -> None:
+        vcpu.dead, vcpu.waiting = why, False
+        self._mask_all(vcpu)
+
+    def _reap(self, vcpu: Vcpu) -> None:
+        """It is the turn of a guest that is dead."""
+        why, lost = vcpu.dead, self.fpscr_lost
+        if why == "mmu":
+            self.reports.append(f"guest {vcpu.name} has lost its MMU registers by that reset")
+        self._end_of(vcpu)
+        if why == "reset" and lost is not None and lost is not vcpu:
+            self.reports.append(f"guest {lost.name} goes on with FPSCR as after that reset, 0x{FPSCR:08x}")
 
     def _end_of(self, vcpu: Vcpu) -> None:
         """A guest that cannot go on: started again where that is wanted, possible, and it got so far as to give its
@@ -374,17 +387,17 @@ class Model:
             return EINVAL
         return EPERM if index < caller.index else 0
 
+    def _mask_all(self, vcpu: Vcpu) -> None:
+        for code, owner in self.owner.items():
+            self.writes += [w for w in mask_writes(code, True) if owner is vcpu and w not in self.writes]
+
     def _end(self, vcpu: Vcpu) -> None:
-        for write in (
-            write for code, owner in self.owner.items() if owner is vcpu for write in mask_writes(code, True)
-        ):
-            if write not in self.writes:
-                self.writes.append(write)
+        self._mask_all(vcpu)
         if self.fpu_owner is vcpu:
             self.fpu_owner = None
         if self.mmu_owner is vcpu:
             self.mmu_owner = None
-        vcpu.stopped, vcpu.waiting = True, False
+        vcpu.stopped, vcpu.waiting, vcpu.dead = True, False, ""
         vcpu.held.clear()
 
     def _start_again(self, vcpu: Vcpu) -> None:
@@ -429,6 +442,10 @@ class Model:
                 parts.append("wake_hold")
                 break
             else:
+                if elected is not None and elected.dead:
+                    self._reap(elected)
+                    parts.append("reap")
+                    continue
                 if elected is not None:
                     return self._run(elected, [*parts, "resume"])
                 # All wait. The CPU sleeps as the one that asks for the lowest IMASK, the lowest guest of those; if none

@@ -146,8 +146,8 @@ class Spumone(Device):
         rows = []
         for v in model.vcpus:
             kept = [v.waiting, v.bare, pack(v.state)] if v is not model.running else []
-            rows.append([v.name, v.base, v.stopped, sorted(v.held.items()), kept])
-        units = [owner.name if owner else "" for owner in (model.fpu_owner, model.mmu_owner)]
+            rows.append([v.name, v.base, v.stopped, v.dead, sorted(v.held.items()), kept])
+        units = [owner.name if owner else "" for owner in (model.fpu_owner, model.mmu_owner, model.fpscr_lost)]
         owners = sorted((code, vcpu.name) for code, vcpu in model.owner.items())
         masked, running = sorted(model.masked.items()), model.running.name if model.running else ""
         serial = model.serial.state() if model.serial else []

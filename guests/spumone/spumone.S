@@ -21,25 +21,21 @@
     .global _start, spm_reset
 _start:                         ! power on, SR as after a reset, caches off
     mov.l   main_at, r7
-    mov.w   ccr_clear, r6
-    bra     caches_on
-     nop
-spm_reset:                      ! a guest has reset the CPU: memory and devices are as they were
-    mov.l   crashed_at, r7
-    mov.w   ccr_keep, r6
-caches_on:
-    mov.l   ccr, r1
     mova    uncached, r0
     mov.l   p2, r2
+    mov.w   ccr_clear, r6
     or      r2, r0
-    mov     r6, r2
-    jmp     @r0                 ! CCR is to be written by code that is not cached
+    jmp     @r0
      nop
+    .set    spm_reset, . + 0x20000000 ! a guest has reset the CPU: memory and devices are as they were; in P2
+    mov.w   ccr_keep, r6
+    mov.l   crashed_at, r7
     .balign 4
-uncached:
-    mov.l   r2, @r1
-    mov.l   @r1, r0
+uncached:                       ! CCR is to be written by code that is not cached
+    mov.l   ccr, r1
     mov.l   cached_at, r0
+    mov.l   r6, @r1
+    mov.l   @r1, r1
     icbi    @r0
     jmp     @r0
      nop
@@ -456,14 +452,22 @@ resume:
 spm_resumed:
     rte
      nop
-3:  bsr     move_units
+3:  tst     #GUEST_DEAD, r0
+    bf      7f
+    bsr     move_units
      nop
     bra     4b
+     nop
+7:  mov.l   6f, r1
+    mov.l   8f, r15
+    jmp     @r1                 ! for `current`; ends in elect
      nop
     .balign 4
 1:  .long   vectors
 2:  .long   current
 5:  .long   CCN
+6:  .long   spm_reap
+8:  .long   stack_end
 
 ! Lets come what was masked until the guest r4 would take it. Uses R0-R3.
 unmask:

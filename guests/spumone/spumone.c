@@ -6,6 +6,7 @@ VCPU *routes[CODES] __attribute__((aligned(32))); /* owner by INTEVT / 0x20 */
 
 struct report spm_report;
 static unsigned char told[CODES]; /* interrupts that were reported already */
+static VCPU *fpscr_lost;         /* who had the FPU when the CPU was reset last */
 
 void tell(enum told what, const VCPU *v, unsigned long value, unsigned long pc)
 {
@@ -27,15 +28,15 @@ static const struct source *source_of(unsigned long intevt)
     return k < SOURCES ? &sources[k] : 0;
 }
 
-/* Read back, so that it holds when this returns. */
-static void mask(const struct source *s)
+/* Bits of INT2MSKR and INTMSK0; read back, so that it holds when this returns. */
+static void mask(unsigned long int2, unsigned long irq)
 {
-    if (s->int2) {
-        REG32(INT2MSKR) = s->int2;
+    if (int2) {
+        REG32(INT2MSKR) = int2;
         (void)REG32(INT2MSKR);
     }
-    if (s->irq) {
-        REG32(INTMSK0) = s->irq;
+    if (irq) {
+        REG32(INTMSK0) = irq;
         (void)REG32(INTMSK0);
     }
 }
@@ -84,10 +85,16 @@ void spm_main(void)
         at(k)->index = k;
         prepare(at(k));
     }
-    for (unsigned int code = 0; code < CODES; code++)
-        routes[code] = spm_table.owner[code] == NOBODY     ? &nobody
-                       : spm_table.owner[code] == CONSOLE ? &console
-                                                          : at(spm_table.owner[code]);
+    for (unsigned int code = 0; code < CODES; code++) {
+        const struct source *s = source_of(code << 5);
+        VCPU *owner = routes[code] = spm_table.owner[code] == NOBODY     ? &nobody
+                                     : spm_table.owner[code] == CONSOLE ? &console
+                                                                        : at(spm_table.owner[code]);
+        if (s) {
+            owner->lines_int2 |= s->int2;
+            owner->lines_irq |= s->irq;
+        }
+    }
     first = current = at(0);
     floor = spm_table.serial ? (spm_table.serial_level - 1) << 4 | 3 : 0xf3;
     serial_init();
@@ -97,13 +104,7 @@ void spm_main(void)
 /* Its sources are masked, and the FPU and the MMU are nobody's if they were its own. */
 static void end(VCPU *v)
 {
-    struct source all = {0, 0, 0, 0};
-    for (unsigned int k = 0; k < SOURCES; k++)
-        if (routes[sources[k].code >> 5] == v) {
-            all.int2 |= sources[k].int2;
-            all.irq |= sources[k].irq;
-        }
-    mask(&all);
+    mask(v->lines_int2, v->lines_irq);
     if (fpu_holder == v)
         fpu_holder = 0;
     if (mmu_holder == v) {
@@ -112,7 +113,7 @@ static void end(VCPU *v)
     }
     v->wake = WAKE_STOPPED;
     v->held = v->held_int2 = v->held_irq = 0;
-    v->flags &= ~GUEST_HELD;
+    v->flags &= ~(GUEST_HELD | GUEST_DEAD);
 }
 
 /* Its image is copied again by spm_loader, which runs in its place, at its priority, interrupts open. */
@@ -153,17 +154,34 @@ void spm_fault(void)
     elect();
 }
 
-/* The CPU was reset: an exception of the current guest with SR.BL=1, or two entries of the TLB that match. MMUCR is 0
- * now, so a guest other than the current one whose MMU registers were in the CPU cannot go on either. FPSCR is 0x40001,
- * which is what such a guest has as a rule: it goes on, and this is told. */
+/* The CPU was reset: an exception of the current guest with SR.BL=1, or two entries of the TLB that match. What the
+ * guests above wait for is to come in soon: so this says only who is dead, and `resume` has spm_reap do the rest.
+ * MMUCR is 0 now, so a guest other than the current one whose MMU registers were in the CPU cannot go on either. FPSCR
+ * is 0x40001, which is what such a guest has as a rule: it goes on, and this is told. */
 void spm_crashed(void)
 {
     VCPU *holder = mmu_holder;
-    if (holder && holder != current)
-        end_of(holder, TOLD_MMU_LOST, 0, 0);
-    end_of(current, TOLD_CRASH, REG32(CCN_EXPEVT), 0);
-    if (fpu_holder)
-        tell(TOLD_FPSCR_LOST, fpu_holder, 0, 0);
+    current->flags |= GUEST_DEAD;
+    current->code = REG32(CCN_EXPEVT);
+    mask(current->lines_int2, current->lines_irq);
+    fpscr_lost = fpu_holder;
+    if (holder && holder != current) {
+        holder->flags |= GUEST_DEAD;
+        holder->code = 0;
+        holder->wake = WAKE_READY;
+        mask(holder->lines_int2, holder->lines_irq);
+    }
+    elect();
+}
+
+/* It is the turn of a guest that is dead. */
+void spm_reap(void)
+{
+    VCPU *v = current;
+    unsigned long expevt = v->code; /* 0: it had the MMU when another reset the CPU */
+    end_of(v, expevt ? TOLD_CRASH : TOLD_MMU_LOST, expevt, 0);
+    if (expevt && fpscr_lost && fpscr_lost != v)
+        tell(TOLD_FPSCR_LOST, fpscr_lost, 0, 0);
     elect();
 }
 
@@ -187,7 +205,7 @@ void spm_hold(unsigned long code, VCPU *owner, unsigned long level)
         (void)REG32(INTMSK1);
         return;
     }
-    mask(s);
+    mask(s->int2, s->irq);
     owner->held_int2 |= s->int2;
     owner->held_irq |= s->irq;
     owner->flags |= GUEST_HELD;
@@ -228,7 +246,12 @@ long serve_route(unsigned long intevt, unsigned long on)
         routes[mate->code >> 5] = to;
         mate = &sources[mate->mate];
     } while (mate != s);
-    if (!on) {
+    if (on) {
+        current->lines_int2 |= s->int2;
+        current->lines_irq |= s->irq;
+    } else {
+        current->lines_int2 &= ~s->int2;
+        current->lines_irq &= ~s->irq;
         current->held_int2 &= ~s->int2;
         current->held_irq &= ~s->irq;
     }

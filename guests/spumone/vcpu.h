@@ -40,12 +40,15 @@
 #define WAKE_DEAF 0x80000000 /* nothing wakes it */
 #define GUEST_HELD 4         /* something is masked until it runs */
 #define GUEST_BARE 16        /* it waits or waited with nothing to keep */
+#define GUEST_DEAD 32        /* it cannot go on: instead of running, it is ended when its turn comes */
 
 #ifndef __ASSEMBLER__
 
 struct vcpu {
     unsigned long wake, code, interrupt, entry_sr, flags, r15, sr, pc, r[4], general, tlb, held, deaf;
-    unsigned long fr[32], fpscr, fpul, mmucr, ttb, ptel, pteh, held_int2, held_irq, index;
+    unsigned long fr[32], fpscr, fpul, mmucr, ttb, ptel, pteh, held_int2, held_irq;
+    unsigned long lines_int2, lines_irq; /* bits that mask all its lines */
+    unsigned long index;
 };
 
 #define AT(offset, field) _Static_assert(__builtin_offsetof(struct vcpu, field) == offset, #field)

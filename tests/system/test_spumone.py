@@ -660,7 +660,7 @@ class TestEnds:
         assert (d.vcpu, d.report) == (
             ("b", "guest b is started again") if again else ("c", "guest b is stopped")
         )  # fmt: skip
-        assert d.charge == charge("reset", *["elect"] * (1 if again else 2), "resume")
+        assert d.charge == charge("reset", "elect", "reap", *["elect"] * (1 if again else 2), "resume")
         assert spumone.interrupt("TUNI0", 9).vcpu == "a"
 
     def test_whose_mmu_registers_are_lost_with_it(self, drive):
@@ -670,7 +670,7 @@ class TestEnds:
         spumone.interrupt("TUNI0", 9)  # a runs; b's registers stay
         d = spumone.trap("reset", 0)
         assert d.report == (
-            "guest b has lost its MMU registers by that reset; guest b is started again; guest a is stopped"
+            "guest a is stopped; guest b has lost its MMU registers by that reset; guest b is started again"
         )
         assert (d.vcpu, spumone.state["pc"]) == ("b", spumone.spumone.model.loader)
 
