@@ -9,7 +9,8 @@ Costs are those of ``hypervisor_node.paths``, charged, not executed. guests/spum
 2. An idle call gives the CPU to the highest guest that is ready. First, interrupts are let in above the lowest IMASK of
    the guests that wait above that one: if one of them wants it, that guest enters it instead.
 3. If no guest is ready, the CPU sleeps under that lowest IMASK, and what comes is decided the same way.
-4. A guest that resets the CPU is dead: its sources are masked; when its turn comes, it is started again or stopped.
+4. A guest that resets the CPU is dead, its sources masked, and ended when its turn comes. A guest is started again when
+   its turn comes.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Vcpu:
     waiting: bool = False
     bare: bool = False  # it waits with nothing to keep but R15 and SR
     stopped: bool = False
-    dead: str = ""  # why it cannot go on, though it is ready
+    dead: str = ""  # why it cannot go on, though it is ready: reset | mmu; or anew, to be started again
     held: dict[int, int] = field(default_factory=dict)  # INTEVT -> level, masked until this vCPU runs
 
     def prepare(self) -> None:
@@ -261,7 +262,7 @@ class Model:
         self._dies(running, "reset")
         self.fpscr_lost = self.fpu_owner
         holder = self.mmu_owner
-        if holder is not None and holder is not running:  # MMUCR is 0 now
+        if holder is not None and holder is not running and holder.dead != "anew":  # MMUCR is 0 now
             self._dies(holder, "mmu")
         return self._elect(["reset"], trap)
 
@@ -270,19 +271,22 @@ class Model:
         self._mask_all(vcpu)
 
     def _reap(self, vcpu: Vcpu) -> None:
-        """It is the turn of a guest that is dead."""
+        """It is the turn of a guest that is dead, or to be started again."""
         why, lost = vcpu.dead, self.fpscr_lost
+        if why == "anew":
+            return self._start_again(vcpu)
         if why == "mmu":
             self.reports.append(f"guest {vcpu.name} has lost its MMU registers by that reset")
         self._end_of(vcpu)
         if why == "reset" and lost is not None and lost is not vcpu:
             self.reports.append(f"guest {lost.name} goes on with FPSCR as after that reset, 0x{FPSCR:08x}")
+        return None
 
     def _end_of(self, vcpu: Vcpu) -> None:
         """A guest that cannot go on: started again where that is wanted, possible, and it got so far as to give its
         vectors since it was started last."""
         if vcpu.restart and vcpu.segments and vcpu.base >= 0:
-            self._start_again(vcpu)
+            vcpu.dead = "anew"
             self.reports.append(f"guest {vcpu.name} is started again")
         else:
             self._end(vcpu)
@@ -314,7 +318,7 @@ class Model:
             s["r0"] = error & 0xFFFFFFFF
             return self._stay(caller, [entry])
         s["r0"] = getattr(self, "_" + entry)(t, caller, s["r4"], s["r5"]) & 0xFFFFFFFF
-        if not caller.ready or caller.state is not s:  # it has ended itself
+        if not caller.ready or caller.dead:  # it has ended itself
             return self._elect([entry], trap)
         granted = len(module_codes(s["r4"])) if entry == "route" and not s["r0"] else 0
         return self._stay(caller, [entry, *["granted"] * granted])
@@ -367,7 +371,8 @@ class Model:
         vcpu = self.vcpus[index]
         if not vcpu.segments or not self.loader:
             return ENOENT
-        self._start_again(vcpu)
+        self._dies(vcpu, "anew")
+        vcpu.stopped = False
         self.reports.append(f"guest {vcpu.name} is started again by guest {caller.name}")
         self.event(t, 2, vcpu.index)
         return 0
@@ -443,8 +448,8 @@ class Model:
                 break
             else:
                 if elected is not None and elected.dead:
+                    parts.append("anew" if elected.dead == "anew" else "reap")
                     self._reap(elected)
-                    parts.append("reap")
                     continue
                 if elected is not None:
                     return self._run(elected, [*parts, "resume"])

@@ -43,13 +43,14 @@ PARTS = {
     "route": Part(73, "call: claims or gives up a line; as most, it is refused"),
     "granted": Part(37, "it is granted: for each code of the mask bit"),
     "query": Part(35, "call: answers a question"),
-    "restart": Part(284, "call, or reset of the CPU: a guest's vCPU is made anew"),
+    "restart": Part(102, "call, or reset of the CPU: a guest's vCPU is made anew"),
     "stop": Part(101, "call: a guest's lines are masked"),
     "refused": Part(47, "call of an entry without a function"),
     "inside": Part(47, "jump into an entry"),
     "reset": Part(51, "the CPU was reset by a guest, which is dead: caches on, its lines are masked"),
-    "reap": Part(310, "it is the turn of a guest that is dead: it is started again, or stopped"),
-    "start": Part(43249, "power on: caches on, vCPUs made from the table"),
+    "reap": Part(116, "it is the turn of a guest that is dead: is it started again, or stopped?"),
+    "anew": Part(164, "it is the turn of a guest to be started again: its vCPU is made anew"),
+    "start": Part(43065, "power on: caches on, vCPUs made from the table"),
 }  # fmt: skip
 SHARED = (
     "character",

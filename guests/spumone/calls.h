@@ -17,7 +17,7 @@
 typedef struct vcpu VCPU;
 
 /* spumone.S */
-extern VCPU *current, *fpu_holder, *mmu_holder, *first;
+extern VCPU *current, *fpu_holder, *mmu_holder, *first, *fpscr_lost;
 extern VCPU nobody, console; /* own what no guest does, and the lines of the serial device that is SPUMONE's */
 extern unsigned long floor;  /* V_WAKE above which interrupts come while no guest that waits asks for less */
 extern char __bss_start[], __bss_end[];

@@ -452,7 +452,7 @@ resume:
 spm_resumed:
     rte
      nop
-3:  tst     #GUEST_DEAD, r0
+3:  tst     #GUEST_DEAD | GUEST_ANEW, r0
     bf      7f
     bsr     move_units
      nop
@@ -757,12 +757,28 @@ spm_loader:
      add    #32, r1
     bra     1b
      nop
-3:  mov.l   4f, r0
+3:  mov     #0, r0              ! its first instruction finds 0 in all other registers
+    .irp    n, 0, 1, 2, 3, 4, 5, 6, 7
+    ldc     r0, r\n\()_bank
+    .endr
+    .irp    register, gbr, dbr, sgr
+    ldc     r0, \register
+    .endr
+    .irp    register, pr, mach, macl
+    lds     r0, \register
+    .endr
+    .irp    n, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    mov     r0, r\n
+    .endr
+    mov.l   4f, r2
     stc     sr, r1
-    or      r0, r1
+    or      r2, r1
     ldc     r1, sr
     ldc     r6, ssr
     ldc     r5, spc
+    .irp    n, 1, 2, 3, 4, 5, 6
+    mov     r0, r\n
+    .endr
     rte
      nop
     .balign 4
@@ -886,9 +902,11 @@ vcpus:      .space MAX_GUESTS * VCPU_SIZE
             .space VCPU_BELOW
 nobody:     .space VCPU_SIZE
 console:    .space VCPU_SIZE - VCPU_BELOW
-    .global console, current, fpu_holder, mmu_holder, first, floor
+    .global console, current, fpu_holder, mmu_holder, first, floor, fpscr_lost
+    .balign 32
 current:    .space 4            ! the guest whose registers are in the CPU, or whose turn is being prepared
 fpu_holder: .space 4            ! whose registers are in the FPU, in the MMU; 0: nobody's
 mmu_holder: .space 4
-first:      .space 4            ! the highest guest
+fpscr_lost: .space 4            ! who had the FPU when the CPU was reset last
+first:      .space 4            ! the highest guest; `floor` is found behind it
 floor:      .space 4            ! V_WAKE above which interrupts come while no guest that waits asks for less

@@ -6,7 +6,6 @@ VCPU *routes[CODES] __attribute__((aligned(32))); /* owner by INTEVT / 0x20 */
 
 struct report spm_report;
 static unsigned char told[CODES]; /* interrupts that were reported already */
-static VCPU *fpscr_lost;         /* who had the FPU when the CPU was reset last */
 
 void tell(enum told what, const VCPU *v, unsigned long value, unsigned long pc)
 {
@@ -54,13 +53,11 @@ static void unmask(VCPU *v)
 
 /* Guests ---------------------------------------------------------------------------------------------------------- */
 
-/* As it is to be found by its first instruction, and by `resume`, which takes it there. */
+/* As `resume` is to find it. What is kept of other registers is 0 from power on; spm_loader clears them. */
 static void prepare(VCPU *v)
 {
     const struct guest *g = &spm_table.guest[v->index];
     unsigned long *kept = (unsigned long *)v;
-    for (int k = 1; k <= KEPT_PREEMPTED / 4; k++)
-        kept[-k] = 0;
     v->fpscr = 0x00040001;
     v->fpul = v->mmucr = v->ttb = v->ptel = v->pteh = 0;
     v->r[0] = v->r[1] = v->r[2] = v->r[3] = v->code = 0;
@@ -113,7 +110,7 @@ static void end(VCPU *v)
     }
     v->wake = WAKE_STOPPED;
     v->held = v->held_int2 = v->held_irq = 0;
-    v->flags &= ~(GUEST_HELD | GUEST_DEAD);
+    v->flags &= ~(GUEST_HELD | GUEST_DEAD | GUEST_ANEW);
 }
 
 /* Its image is copied again by spm_loader, which runs in its place, at its priority, interrupts open. */
@@ -130,6 +127,13 @@ static void start_again(VCPU *v)
     kept[KEPT_R6_BANK0] = g->sr;
 }
 
+/* Its sources being masked, it is to be started again when its turn comes. */
+static void anew(VCPU *v)
+{
+    v->flags = (v->flags & ~GUEST_DEAD) | GUEST_ANEW;
+    v->wake = WAKE_READY;
+}
+
 /* A guest that cannot go on: started again where that is wanted, possible, and it got so far as to give its vectors
  * since it was started last. */
 static void end_of(VCPU *v, enum told what, unsigned long value, unsigned long pc)
@@ -137,7 +141,7 @@ static void end_of(VCPU *v, enum told what, unsigned long value, unsigned long p
     const struct guest *g = &spm_table.guest[v->index];
     tell(what, v, value, pc);
     if (g->flags & GUEST_RESTART && g->segments && !v->deaf) {
-        start_again(v);
+        anew(v);
         tell(TOLD_RESTART, v, 0, 0);
     } else {
         end(v);
@@ -174,14 +178,19 @@ void spm_crashed(void)
     elect();
 }
 
-/* It is the turn of a guest that is dead. */
+/* It is the turn of a guest that is dead, or to be started again. In steps: each is over soon, and interrupts are let in
+ * before the next. */
 void spm_reap(void)
 {
     VCPU *v = current;
     unsigned long expevt = v->code; /* 0: it had the MMU when another reset the CPU */
-    end_of(v, expevt ? TOLD_CRASH : TOLD_MMU_LOST, expevt, 0);
-    if (expevt && fpscr_lost && fpscr_lost != v)
-        tell(TOLD_FPSCR_LOST, fpscr_lost, 0, 0);
+    if (v->flags & GUEST_ANEW)
+        start_again(v);
+    else {
+        end_of(v, expevt ? TOLD_CRASH : TOLD_MMU_LOST, expevt, 0);
+        if (expevt && fpscr_lost && fpscr_lost != v)
+            tell(TOLD_FPSCR_LOST, fpscr_lost, 0, 0);
+    }
     elect();
 }
 
@@ -298,7 +307,8 @@ long serve_restart(unsigned long index)
         return error;
     if (!spm_table.guest[index].segments)
         return SPM_ENOENT;
-    start_again(at(index));
+    anew(at(index));
+    mask(at(index)->lines_int2, at(index)->lines_irq);
     tell(TOLD_RESTART, at(index), 0, call_frame[0]);
     if (at(index) == current)
         spm_leave();

@@ -41,6 +41,7 @@
 #define GUEST_HELD 4         /* something is masked until it runs */
 #define GUEST_BARE 16        /* it waits or waited with nothing to keep */
 #define GUEST_DEAD 32        /* it cannot go on: instead of running, it is ended when its turn comes */
+#define GUEST_ANEW 64        /* likewise it is to be started again */
 
 #ifndef __ASSEMBLER__
 

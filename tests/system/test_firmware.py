@@ -484,7 +484,7 @@ class TestEnds:
         board.call("restart", 1)
         board.writes.clear()
         board.call("idle", sr=MD | 7 << 4, to=["spm_loader"])
-        assert board.writes == []
+        assert board.writes == [(INT2MSKR, 1 << 4)]
 
     def test_units_of_an_ended_guest_are_nobodys(self):
         board = self.up((3, 3, 0), 7)

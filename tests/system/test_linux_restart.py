@@ -60,4 +60,4 @@ def test_linux_panics_and_is_started_again(impl: str) -> None:
     assert port["max"] < 1000  # SPUMONE's path of the reset is the longest wait
     assert (job["misses"], job["max_late"] < 4000) == (0, True)
     assert abs(figures["interrupts"]["TUNI3"] - m.core.tick / RTOS_TICK) <= 1
-    assert figures["charges"]["reset+reap+resume" if impl == "model" else "reset"] == 2
+    assert figures["charges"]["reset+reap+anew+resume" if impl == "model" else "reset"] == 2

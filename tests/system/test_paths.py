@@ -18,7 +18,7 @@ from hypervisor_node.paths import PARTS, SHARED, charge, path_name
 
 SOURCE = HERE / "spumone"
 VCPU_H = (SOURCE / "vcpu.h").read_text()
-LIMIT = 10 * 1024  # bytes of code and constants, of which the serial device has 2 KB
+LIMIT = 11 * 1024  # bytes of code and constants, of which the serial device has 2 KB
 # What a latency is made of.
 BOUNDED = {"interrupt": 20, "switch": 70, "wake": 25, "enter": 40, "enter_bare": 25, "hold": 130, "exception": 5}
 
@@ -82,6 +82,13 @@ def test_entries_and_flags_have_one_number():
     assert told is not None
     names = ["REFUSED", *(name.strip().removeprefix("TOLD_") for name in told[1].split(","))]
     assert [getattr(firmware, name) for name in names] == list(range(1, len(names) + 1))
+
+
+def test_the_rtos_waits_for_no_path_for_long():
+    """Nothing in the caches, everything in SPUMONE's way; the RTOS's own entry, 566 ticks then, comes on top."""
+    rows = dict(bench.waits())
+    assert len(rows) == 9 and 500 < min(rows.values()) < 800 and max(rows.values()) < 2600
+    assert max(rows[key] for key in ("what becomes of it", "to start it again")) < 1700
 
 
 def test_the_firmware_stays_small():

@@ -573,7 +573,7 @@ class TestEnds:
         assert spumone.r0 == -2 and spumone.writes == []
 
     def test_restart_of_a_lower_guest(self, drive):
-        """Its lines are masked and its vectors forgotten; the loader runs in its place when its turn comes."""
+        """Its lines are masked at once; as its turn comes its vectors are forgotten, and the loader runs instead."""
         spumone = drive(firmware=True).up()
         spumone.interrupt("TUNI0", 9)
         spumone.interrupt("RXI1", 3)
@@ -582,8 +582,10 @@ class TestEnds:
         assert d.report == "guest b is started again by guest a"
         assert spumone.writes == [(INT2MSKR, 4, 1 << 4)]
         vcpu = spumone.vcpu("b")
-        assert (vcpu.base, vcpu.ready, vcpu.held) == (-1, True, {})
+        assert (vcpu.dead, vcpu.ready) == ("anew", True)
         d = spumone.call("idle")
+        assert (vcpu.dead, vcpu.base, vcpu.ready, vcpu.held) == ("", -1, True, {})
+        assert d.charge == charge("idle", "elect", "anew", "elect", "resume")
         image = load_elf(artefact("spumone", "spumone.elf"))
         table = image.symbol("spm_table")
         assert (d.vcpu, spumone.state["pc"], spumone.state["sr"]) == ("b", image.symbol("spm_loader"), MD)
@@ -596,7 +598,7 @@ class TestEnds:
         spumone.interrupt("RXI1", 3)
         d = spumone.call("restart", 1)
         assert (d.vcpu, d.sleep) == ("b", False) and spumone.state["pc"] != 0x89000604
-        assert d.charge == charge("restart", "elect", "resume")
+        assert d.charge == charge("restart", "elect", "anew", "elect", "resume")
 
     def test_stop_and_restart(self, drive):
         """A stopped guest is passed over, and nothing of its own wakes it."""
@@ -660,7 +662,9 @@ class TestEnds:
         assert (d.vcpu, d.report) == (
             ("b", "guest b is started again") if again else ("c", "guest b is stopped")
         )  # fmt: skip
-        assert d.charge == charge("reset", "elect", "reap", *["elect"] * (1 if again else 2), "resume")
+        assert d.charge == charge(
+            "reset", "elect", "reap", "elect", *["anew" if again else "elect"], *(["elect"] if again else []), "resume"
+        )
         assert spumone.interrupt("TUNI0", 9).vcpu == "a"
 
     def test_whose_mmu_registers_are_lost_with_it(self, drive):
