@@ -240,7 +240,7 @@ def waits() -> list[tuple[str, int]]:
     reset = {"pc": 0, "sr": MD | RB | BL | IMASK, "ccr": 0}
     begins: dict[str, tuple[str, Callable[[Board, str], Any]]] = {
         "to take that interrupt": ("spm_interrupt", lambda board, at: board.interrupt("RXI0", [at])),
-        "to hold and tell an interrupt of a guest below": ("spm_interrupt", lambda board, at: board.interrupt("TUNI0", [at])),
+        "to hold and tell of one of a guest below": ("spm_interrupt", lambda board, at: board.interrupt("TUNI0", [at])),
         "Linux's first call: its vectors": ("serve_set_vbr", lambda board, at: board.call(
             "set_vbr", board.base[1] + VECTORS, to=[at])),
         "its claim of a line": ("serve_route", lambda board, at: board.call("route", INTEVT["ITI"], 1, to=[at])),

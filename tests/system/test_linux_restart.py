@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 from whole_machine import SPUMONE, machine
@@ -61,3 +62,31 @@ def test_linux_panics_and_is_started_again(impl: str) -> None:
     assert (job["misses"], job["max_late"] < 4000) == (0, True)
     assert abs(figures["interrupts"]["TUNI3"] - m.core.tick / RTOS_TICK) <= 1
     assert figures["charges"]["reset+reap+anew+resume" if impl == "model" else "reset"] == 2
+
+
+@cache
+def reset_and_rise(offset: int | None) -> tuple[int, list[int]]:
+    """Linux's reset of the CPU under sh4a, as a character comes so many ticks after it; its tick, and the latency."""
+    m = machine(SPUMONE, *SETS, "spumone.impl=firmware")
+    m.look = lambda: None
+    handler = load_elf(artefact("rtos", "rtos-demo-spumone.elf")).symbol("serial_rx_handler")
+    m.observe("latency", line="RXI0", symbol="serial_rx_handler", pc=handler)
+    m.arm("scif1", SHELL)
+    assert m.go(PATIENCE, True) == ("match", "")
+    m.set_timing("sh4a", m.core.tick)
+    if offset is not None:
+        m.input("scif0", [(reset_and_rise(None)[0] + offset, 0x41)])
+    m.type("scif1", b"exit\n", BAUD_GAP)
+    for pattern in ("Kernel panic", SHELL):
+        m.arm("scif1", pattern)
+        assert m.go(m.core.tick + PATIENCE, True) == ("match", "")
+    return int(m.reports[0].split()[1].rstrip(":")), list(m.latency[0].samples)
+
+
+@pytest.mark.parametrize(
+    "offset", [0, 100, 1350, 2400, *(pytest.param(k, marks=pytest.mark.long) for k in range(25, 4000, 50))]
+)
+def test_the_rtos_is_heard_while_linux_is_ended(offset: int) -> None:
+    """SPUMONE's steps from the reset on to the loader: in each, an interrupt for the RTOS waits 2,000 ticks at most."""
+    _, samples = reset_and_rise(offset)
+    assert len(samples) == 1 and samples[0] <= 2000
