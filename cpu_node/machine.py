@@ -216,6 +216,8 @@ class Machine:
         if not isinstance(answer, Answer):
             raise ClockError(f"{target.name} at tick {tick}: {type(answer).__name__}; expected Answer")
         self._renew(target, tick, answer)
+        if time.monotonic() - self.looked > 10 * SLICE:  # a guest that polls may ask all through a slice
+            self._limit(tick)
         return answer
 
     def _collect(self, target: Target) -> None:

@@ -13,7 +13,7 @@ from cosim import NEVER
 from cosim.image import load_elf
 from cosim.topology import load
 from cpu_node import attribution
-from launch.latency import GAP, HELPERS, SETTLE, STRESS, STRESS_SAYS, code_symbols
+from launch.latency import GAP, HELPERS, LOADS, SETTLE, code_symbols
 from launch.session import BAUD_GAP, firmware, resolve
 
 SAMPLES = 300
@@ -30,8 +30,8 @@ def run(observer: str, impl: str, timing: str) -> Any:
     more = {"symbols": symbols, "helpers": HELPERS} if observer == "attributed" else {}
     handler = load_elf(Path(resolve(topology, "rtos")["image"])).symbol("serial_rx_handler")
     made.observe(observer, line="RXI0", pc=handler, symbol="serial_rx_handler", **more)
-    for port, typed, pattern in (("scif0", "", "rtos: ready"), ("scif1", "", PROMPT),
-                                 ("scif1", STRESS + "\n", STRESS_SAYS)):  # fmt: skip
+    command, says = LOADS["stress"]
+    for port, typed, pattern in (("scif0", "", "rtos: ready"), ("scif1", "", PROMPT), ("scif1", command + "\n", says)):
         made.arm(port, pattern)
         if typed:
             made.type(port, typed.encode(), BAUD_GAP)
