@@ -262,8 +262,8 @@ class Model:
         self._dies(running, "reset")
         self.fpscr_lost = self.fpu_owner
         holder = self.mmu_owner
-        if holder is not None and holder is not running and holder.dead != "anew":  # MMUCR is 0 now
-            self._dies(holder, "mmu")
+        if holder is not None and holder is not running:  # MMUCR is 0 now
+            self._dies(holder, holder.dead if holder.dead == "anew" else "mmu")
         return self._elect(["reset"], trap)
 
     def _dies(self, vcpu: Vcpu, why: str) -> None:
