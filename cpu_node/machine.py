@@ -484,14 +484,14 @@ class Machine:
         firmware.count(path, tick - firmware.began - (self.core.sleep_ticks - firmware.slept))
 
     def _reset(self, stop: Stop) -> str:
-        """A guest has reset the CPU. SPUMONE goes on without it; else the text says what became of the run."""
+        """A guest has reset the CPU. SPUMONE goes on; without it, the text says what became of the run."""
         text = f"guest {self.vcpu or 'alone'} at tick {stop.tick}: {stop.detail}"
         if self.hypervisor is None:
             return text
         self.report(stop.tick, text)
         if self.firmware is None:
             self.trap("reset", 0, 0)
-            return "" if self.vcpu else text
+            return ""
         if self.firmware.inside:
             return text  # in SPUMONE's own code
         self.core.set_state({"pc": self.firmware.at["reset"]})

@@ -57,7 +57,7 @@ def agree(images: list[Path], seed: int, folder: Path, *sets: str) -> tuple[dict
     return model, firmware
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [*range(60), 5944])  # the last: a guest resets the CPU as all others wait for nothing
 def test_storm(images, seed, tmp_path):
     agree(images, seed, tmp_path)
 
