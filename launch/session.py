@@ -173,6 +173,8 @@ class Session:
             # For a debugger, who takes registers as the first file has them: one with an FPU, if there is one.
             rows = sorted(self.guests.values(), key=lambda guest: not guest["fpu"])
             config["symbols"] = [guest["image"] for guest in rows if guest["load"] is None]
+            if hypervisor and self.topology.nodes[hypervisor]["impl"] == "firmware":
+                config["symbols"].append(firmware(self.topology, self.topology.nodes[hypervisor]))
         elif name == hypervisor:
             config["guests"] = self.guests
             config["image"] = firmware(self.topology, node)

@@ -81,7 +81,7 @@ def symbols(path: Path) -> dict[str, int]:
 class TestLinux:
     @pytest.mark.parametrize(("impl", "first"), [
         ("model", r"\(running\) +0x8e000000 in _start \(\)"),
-        ("firmware", r"\(running, in SPUMONE\) +0x8f000000 in \?\? \(\)"),
+        ("firmware", r"\(running, in SPUMONE\) +0x8f000000 in _start \(\)"),
     ])  # fmt: skip
     def test_a_boot(self, impl, first):
         watcher = Attached(
