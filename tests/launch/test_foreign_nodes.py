@@ -32,7 +32,7 @@ class Foreign:
         self.control.identity = name.encode()
         self.data = context.socket(zmq.PAIR)
         self.control.linger = self.data.linger = 0
-        self.folder = folder
+        self.folder, self.progress = folder, 0
 
     def connect(self) -> Foreign:
         end = time.monotonic() + 30
@@ -57,13 +57,17 @@ class Foreign:
         where = endpoint or f"ipc://{self.folder}/foreign"
         self.control.send(wire.encode(Ready(where, [], REGIONS)))
 
+    def asked(self) -> int:
+        """Whether the CPU has asked something, after a sign of life."""
+        self.progress += 1
+        self.control.send(wire.encode(Status(self.progress, {})))
+        return int(self.data.poll(20))
+
     def serve(self, answer: Callable[[wire.Frame], bytes | None], seconds: float = 20) -> None:
         """Answer the CPU until the launcher says Stop or is gone."""
-        end, progress = time.monotonic() + seconds, 0
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
-            progress += 1
-            self.control.send(wire.encode(Status(progress, {})))
-            if self.data.poll(20):
+            if self.asked():
                 raw = answer(wire.decode(self.data.recv()))
                 if raw is not None:
                     self.data.send(raw)
@@ -226,7 +230,8 @@ class TestData:
     def test_a_closed_connection(self, waiting, foreign):
         foreign.hello()
         foreign.ready()
-        foreign.data.poll(10_000)
+        while not foreign.asked():
+            pass
         foreign.data.close()
         foreign.data = zmq.Context.instance().socket(zmq.PAIR)
         foreign.serve(honest, 5)
