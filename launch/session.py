@@ -11,8 +11,6 @@ when the nodes cannot make up the machine.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,10 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import zmq
 
 from cosim import NEVER, TICK_HZ, wire
-from cosim.link import configure
 from cosim.messages import (
     STATE_SCHEMA,
     Body,
@@ -36,7 +32,6 @@ from cosim.messages import (
     Output,
     Paused,
     Ready,
-    Refuse,
     Reply,
     Start,
     Status,
@@ -48,9 +43,9 @@ from cosim.shared_line import Splitter, frame
 from cosim.topology import NODE_KEYS, Topology, TopologyError, ticks
 from guests.build import artefact
 from guests.stages import BuildError
+from launch.control import Control
 from launch.supervise import NodeFailure, Supervisor
 
-FOLDER = 75  # bytes; the system takes 107 for a socket, and a node's name may have 31
 POLL = 30  # ms between looks at the children
 PATIENCE = 30.0  # seconds for a started node to say hello and be ready
 BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
@@ -81,10 +76,8 @@ class Session:
         self.topology, self.watcher, self.interactive = topology, watcher or Watcher(), interactive
         self.guests = {name: resolve(topology, name) for name in topology.guests}
         self.tick = 0
-        self.seq = 0
         self.running = False  # between Go and Paused: the CPU node answers questions between slices
         self.paused: Paused | None = None
-        self.address: dict[str, bytes] = {}  # node -> identity of its socket, once it was accepted
         self.ready: dict[str, Ready] = {}
         self.typed: list[tuple[str, bytes]] = []  # by a host while the CPU stood
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
@@ -95,13 +88,11 @@ class Session:
         self.splitters = {node: Splitter(len(topology.consoles(node))) for node in topology.nodes
                           if topology.nodes[node].get("mux")}  # fmt: skip
         self.supervisor = Supervisor()
-        self.context = zmq.Context()
-        self.router = configure(self.context.socket(zmq.ROUTER))
-        self.router.router_mandatory = 1
+        run = topology.run
         try:
-            self.endpoint = self._bind()
+            self.control = Control(run.control, self.supervisor.folder, run.transport == "tcp", self.watcher.note)
         except BaseException:
-            self.close()
+            self.supervisor.close()
             raise
 
     def __enter__(self) -> Session:
@@ -111,24 +102,6 @@ class Session:
         if error is not None and self.ready:
             error.add_note(f"virtual time {self.tick / TICK_HZ:.6f} s (tick {self.tick})")
         self.close(2.0 if error is None else 0.3)
-
-    def _bind(self) -> str:
-        wanted = self.topology.run.control
-        folder = self.supervisor.folder
-        if len(os.fsencode(folder)) > FOLDER:
-            raise TopologyError(f"folder {folder} is too long for sockets: set TMPDIR to a shorter path")
-        if not wanted:
-            tcp = self.topology.run.transport == "tcp"
-            wanted = "tcp://127.0.0.1:*" if tcp else f"ipc://{folder}/control"
-        if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")):
-            raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
-        if wanted.startswith("ipc://"):
-            _check_free(Path(wanted.removeprefix("ipc://")))
-        try:
-            self.router.bind(wanted)
-        except zmq.ZMQError as error:
-            raise TopologyError(f"[run] control = {wanted!r} cannot be bound: {error}; choose another") from None
-        return str(self.router.last_endpoint.decode())
 
     # Start ------------------------------------------------------------------------------------------------
 
@@ -140,13 +113,13 @@ class Session:
                 role = self.topology.nodes[name]["role"]
                 self.watcher.note(
                     f"waiting for node {name}: start it with "
-                    f"`cosim node {role} --name {name} --connect {self.endpoint}`"
+                    f"`cosim node {role} --name {name} --connect {self.control.endpoint}`"
                 )
                 self.supervisor.adopt(name)
             else:
                 at_terminal = name in self.stdio or (self.inproc and self.stdio)
                 self.supervisor.start(
-                    name, self.topology.nodes[name]["role"], self.endpoint, self.stdout if at_terminal else -1
+                    name, self.topology.nodes[name]["role"], self.control.endpoint, self.stdout if at_terminal else -1
                 )
         began = time.monotonic()
         while len(self.ready) < len(local):
@@ -252,31 +225,25 @@ class Session:
 
     def pump(self) -> None:
         """Take what has come, look at the children."""
-        if self.router.poll(POLL):
-            for _ in range(1000):
-                if not self.router.poll(0):
-                    break
-                identity, raw = self.router.recv_multipart()
-                self._take(identity, raw)
+        for name, identity, raw in self.control.received(POLL):
+            self._take(name, identity, raw)
         try:
             self.supervisor.check()
         except NodeFailure:
             # What it said before it ended may still be on its way, and says more.
             end = time.monotonic() + 0.1
-            while self.router.poll(POLL) and time.monotonic() < end:
-                identity, raw = self.router.recv_multipart()
-                self._take(identity, raw)
+            while time.monotonic() < end:
+                for name, identity, raw in self.control.received(POLL):
+                    self._take(name, identity, raw)
             raise
         self.watcher.waiting(self)
 
-    def _take(self, identity: bytes, raw: bytes) -> None:
-        name = identity.decode(errors="replace").partition("@")[0]
-        theirs = self.address.get(name)
+    def _take(self, name: str, identity: bytes, raw: bytes) -> None:
         try:
             frame = wire.decode(raw)
         except wire.WireError as error:
-            self._refuse(name, identity, f"{error}")
-            if name in self.supervisor.children and theirs in (None, identity):
+            self.control.refuse(name, identity, f"{error}")
+            if name in self.supervisor.children and self.control.speaks_for(name, identity):
                 raise NodeFailure(name, str(error)) from None
             return
         body = frame.body
@@ -284,7 +251,7 @@ class Session:
         if isinstance(body, Hello):
             self._hello(name, identity, body)
             return
-        if child is None or theirs not in (None, identity):
+        if child is None or not self.control.speaks_for(name, identity):
             return
         if frame.t:
             self.tick = max(self.tick, frame.t)
@@ -334,16 +301,18 @@ class Session:
     def _hello(self, name: str, identity: bytes, hello: Hello) -> None:
         child, node = self.supervisor.children.get(name), self.topology.nodes.get(name)
         if child is None or node is None:
-            self._refuse(name, identity, f"this run has no place for a node {name!r}")
+            self.control.refuse(name, identity, f"this run has no place for a node {name!r}")
             return
         if child.process is not None and hello.pid != child.process.pid:
-            self._refuse(name, identity, f'this run starts {name} itself; by hand it takes placement = "external"')
+            self.control.refuse(
+                name, identity, f'this run starts {name} itself; by hand it takes placement = "external"'
+            )
             return
-        if name in self.address:
-            self._refuse(name, identity, f"this run has its node {name} already, process {child.pid}")
+        if name in self.control.address:
+            self.control.refuse(name, identity, f"this run has its node {name} already, process {child.pid}")
             return
         if hello.role != node["role"]:
-            self._refuse(name, identity, f"role {hello.role}; the topology has {name} as {node['role']}")
+            self.control.refuse(name, identity, f"role {hello.role}; the topology has {name} as {node['role']}")
             return
         reason = ""
         registers = component_class(node["role"]).map_digest()
@@ -354,27 +323,18 @@ class Session:
                 f"register map {hello.registers} of {hello.role}; this side has {registers}: install the same release"
             )
         if reason:
-            self._refuse(name, identity, reason)
+            self.control.refuse(name, identity, reason)
             raise NodeFailure(name, f"refused: {reason}")
         child.introduced(hello.pid)
-        self.address[name] = identity
+        self.control.admit(name, identity)
         endpoint = ""
         if name != self.cpu:
             tcp = self.topology.run.transport == "tcp"
             endpoint = "tcp://127.0.0.1:*" if tcp else f"ipc://{self.supervisor.folder}/{name}"
         self._send(name, Welcome(self.supervisor.folder.name, self._config(name), endpoint))
 
-    def _refuse(self, name: str, identity: bytes, reason: str) -> None:
-        self.watcher.note(f"refused node {name}: {reason}")
-        with suppress(zmq.ZMQError):  # it is gone already
-            self.router.send_multipart([identity, wire.encode(Refuse(reason))])
-
     def _send(self, name: str, body: Body) -> None:
-        self.seq += 1
-        try:
-            self.router.send_multipart([self.address[name], wire.encode(body, self.tick, self.seq)])
-        except zmq.ZMQError as error:
-            raise NodeFailure(name, f"cannot be reached: {error}") from None
+        self.control.send(name, body, self.tick)
 
     def _wait_paused(self) -> Paused:
         while self.paused is None:
@@ -384,24 +344,11 @@ class Session:
 
     def close(self, patience: float = 2.0) -> None:
         """Stop all nodes, which have ``patience`` seconds for it, and remove what the run left."""
-        for name in list(self.supervisor.children):
-            if name in self.address:
-                with suppress(NodeFailure):
-                    self._send(name, Stop())
-        self.router.close(linger=200)
+        for name in self.control.address:
+            with suppress(NodeFailure):
+                self._send(name, Stop())
+        self.control.close()
         self.supervisor.close(patience)
-        self.context.destroy(linger=200)
-
-
-def _check_free(path: Path) -> None:
-    """ZeroMQ takes a path whatever is there. Raises TopologyError for a file, and for a socket in use."""
-    if not path.exists():
-        return
-    if not path.is_socket():
-        raise TopologyError(f"[run] control = 'ipc://{path}': this path exists and is no socket; choose another")
-    with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise TopologyError(f"[run] control = 'ipc://{path}' is in use by another run; choose another")
 
 
 def firmware(topology: Topology, node: dict[str, Any]) -> str:
