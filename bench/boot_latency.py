@@ -38,7 +38,7 @@ def boot(seed: int, sets: list[str]) -> tuple[list[int], dict[str, Any]]:
         entries.append((tick, rng.randrange(0x20, 0x7F)))
     with Session(load(ROOT / "examples" / "spumone.toml", sets)) as session:
         session.start()
-        observe(session)
+        observe(session, keep=True)
         session.command("input", session.port_node("rtos"), entries=entries)
         session.arm("linux", PROMPT)
         session.go(LONGEST, armed=True)

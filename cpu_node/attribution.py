@@ -83,7 +83,7 @@ class Attributed(Latency):
     """A latency observer that knows where the ticks went."""
 
     def __init__(self, line: str, pc: int, symbol: str, symbols: list[tuple[int, str]], helpers: list[str]) -> None:
-        super().__init__(line, pc, symbol)
+        super().__init__(line, pc, symbol, keep=True)
         self.symbols = Symbols([(address, name) for address, name in symbols], helpers)
         self.told = 0  # tick up to which the sample in progress is explained
         self.accepted = ""  # line accepted last

@@ -53,6 +53,7 @@ TRAP_PAGE = (0x8FFFF000, 0x8FFFFFFF)
 IDLE = 1  # entry of the call page
 KEPT = 200  # reports of guests, and addresses without a device, that are kept one by one
 CHUNK = 10_000  # characters in one message to a serial device
+LINES = 1000  # line changes in one message to the interrupt controller, which is told when it is asked or at so many
 ELSEWHERE = 1 << 32  # the rest of those addresses
 SPUMONE_PC = TRAP_PAGE[0]  # pc of the writes SPUMONE makes, in the digest
 EVENT = {"line": 1, "accept": 2, "write": 3, "trap": 4, "sync": 5}
@@ -279,6 +280,8 @@ class Machine:
                 level = mask >> k & 1
                 self.event("line", tick, self._line_number(line), level)
                 self.pending_lines.append((tick, line, level))
+                if len(self.pending_lines) >= LINES:
+                    self._send_lines()
                 if level:
                     self.asserted[line] = tick
                     for observer in self.latency:

@@ -7,7 +7,6 @@ same, so the two placements give the same digest.
 from __future__ import annotations
 
 import time
-from array import array
 from collections import deque
 from pathlib import Path
 from typing import Any, ClassVar
@@ -235,7 +234,7 @@ class CpuNode:
         elif command.what == "state":
             answer = {"state": machine.core.state()}
         elif command.what == "samples":
-            answer = {"samples": [array("q", o.samples).tobytes() for o in machine.latency]}
+            answer = {"samples": [o.samples.tobytes() for o in machine.latency]}
         elif command.what == "attribution":
             answer = machine.attributed.attribution()
         elif command.what == "syncs":

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 
 class Latency:
-    """Ticks from the rise of a line to the first instruction of its handler; ``lost`` are rises without one."""
+    """Ticks from the rise of a line to the first instruction of its handler; ``lost`` are rises without one.
 
-    def __init__(self, line: str, pc: int, symbol: str) -> None:
-        self.line, self.pc, self.symbol = line, pc, symbol
+    ``keep``: keep every sample, which takes memory that grows with the run.
+    """
+
+    def __init__(self, line: str, pc: int, symbol: str, keep: bool = False) -> None:
+        self.line, self.pc, self.symbol, self.keep = line, pc, symbol, keep
         self.rise = -1
-        self.samples: list[int] = []
-        self.total = self.lost = 0
+        self.samples = array("q")  # in order, where they are kept
+        self.count = self.total = self.lost = self.least = self.most = 0
 
     def line_rose(self, line: str, tick: int) -> None:
         """A line of the machine rose."""
@@ -23,16 +27,22 @@ class Latency:
     def reached(self, pc: int, tick: int) -> None:
         """The CPU is about to execute pc."""
         if pc == self.pc and self.rise >= 0:
-            self.samples.append(tick - self.rise)
-            self.total += tick - self.rise
+            self._sampled(tick - self.rise)
             self.rise = -1
+
+    def _sampled(self, ticks: int) -> None:
+        self.least = min(self.least, ticks) if self.count else ticks
+        self.most = max(self.most, ticks)
+        self.count += 1
+        self.total += ticks
+        if self.keep:
+            self.samples.append(ticks)
 
     def figures(self) -> dict[str, Any]:
         """Row of the report; ticks."""
-        count = len(self.samples)
-        row: dict[str, Any] = {"line": self.line, "symbol": self.symbol, "samples": count, "lost": self.lost}
-        if count:
-            row.update(min=min(self.samples), avg=self.total / count, max=max(self.samples))
+        row: dict[str, Any] = {"line": self.line, "symbol": self.symbol, "samples": self.count, "lost": self.lost}
+        if self.count:
+            row.update(min=self.least, avg=self.total / self.count, max=self.most)
         return row
 
 

@@ -103,12 +103,13 @@ def symbol_address(session: Session, guest: str, symbol: str) -> int:
         raise TopologyError(f"[guests.{guest}]: {error}") from None
 
 
-def observe(session: Session, **attributed: Any) -> None:
+def observe(session: Session, **options: Any) -> None:
     """Ask the CPU node to watch the deadlines and latencies that the topology names.
 
-    ``attributed``: what the observer of a latency needs to say where its ticks went (cpu_node.attribution.Attributed).
+    ``options``: of the observer of a latency: ``keep``, that every sample is kept, or the symbols that it needs to say
+    where the ticks of each went (cpu_node.attribution.Attributed).
     """
-    kind = "attributed" if attributed else "latency"
+    kind = "attributed" if "symbols" in options else "latency"
     for name, guest in session.topology.guests.items():
         for deadline in guest.deadlines:
             pc = symbol_address(session, name, deadline.symbol)
@@ -116,7 +117,7 @@ def observe(session: Session, **attributed: Any) -> None:
             session.command("observe", kind="deadline", guest=name, symbol=deadline.symbol, pc=pc, period=period)
         for row in guest.latency:
             pc = symbol_address(session, name, row.symbol)
-            session.command("observe", kind=kind, line=row.line, pc=pc, symbol=row.symbol, **attributed)
+            session.command("observe", kind=kind, line=row.line, pc=pc, symbol=row.symbol, **options)
 
 
 def report(session: Session, figures: dict[str, Any], code: int) -> dict[str, Any]:

@@ -40,3 +40,17 @@ def test_a_rise_that_nobody_served_is_lost_and_makes_no_sample():
     observed.reached(PC, 5010)
     assert observed.figures() == {"line": "RXI0", "symbol": "handler", "samples": 1, "lost": 1, "min": 10, "avg": 10.0,
                                   "max": 10}  # fmt: skip
+
+
+def test_samples_are_kept_only_where_they_are_asked_for():
+    """Figures are those of all samples; a run of a day has millions."""
+    observed, keeping = Latency("RXI0", PC, "handler"), Latency("RXI0", PC, "handler", keep=True)
+    for rise, took in ((100, 30), (200, 10), (300, 20)):
+        for one in (observed, keeping):
+            one.line_rose("RXI0", rise)
+            one.reached(PC, rise + took)
+    assert observed.figures() == keeping.figures()
+    assert {key: observed.figures()[key] for key in ("samples", "min", "avg", "max")} == {
+        "samples": 3, "min": 10, "avg": 20.0, "max": 30,
+    }  # fmt: skip
+    assert (list(observed.samples), list(keeping.samples)) == ([], [30, 10, 20])
