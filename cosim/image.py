@@ -10,6 +10,11 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from cosim.inputs import InputError, read_file
+
+LARGEST = 1 << 29  # bytes of an image file: all the physical addresses there are
+KINDS = {"ET_REL": "an object that is not linked", "ET_DYN": "a shared object or position-independent program",
+         "ET_CORE": "a core dump"}  # fmt: skip
 PLACE = re.compile(r"([A-Za-z_.$][\w.$]*)(?:\+(0[xX][0-9a-fA-F]+|\d+))?")  # in a program: symbol, offset
 
 
@@ -39,15 +44,22 @@ class Image:
             found = PLACE.fullmatch(entry)
             if not found:
                 raise ImageError(f"{self.path.name}: entry = {entry!r}: expected an address, SYMBOL or SYMBOL+OFFSET")
-            return self.symbol(found[1]) + int(found[2] or "0", 0) & 0xFFFFFFFF
-        return self.entry if entry is None else entry
+            place, what = self.symbol(found[1]) + int(found[2] or "0", 0) & 0xFFFFFFFF, f"entry = {entry!r}, "
+        else:
+            place, what = self.entry if entry is None else entry, "its entry point " if entry is None else "entry = "
+        physical = place & 0x1FFFFFFF
+        if place % 2 or place >= 0xE0000000 or not any(p <= physical < p + len(data) for p, data in self.segments):
+            rows = ", ".join(f"0x{p:08x}..0x{p + len(data) - 1:08x}" for p, data in self.segments)
+            raise ImageError(
+                f"{self.path.name}: {what}0x{place:08x} is no place in what is loaded, physical {rows}: expected an "
+                "even address there, below 0xe0000000"
+            )
+        return place
 
 
 def load_elf(path: Path) -> Image:
     """Image of a little-endian SuperH executable. Raises ImageError."""
-    if not path.exists():
-        raise ImageError(f"image {path} is missing: build it with `cosim guests build`, or correct the topology")
-    file = io.BytesIO(_read(path))
+    file = io.BytesIO(_read(path, "build it with `cosim guests build`, or correct the topology"))
     try:
         elf = ELFFile(file)
     except Exception as error:  # ELFError, and what a header cut off gives
@@ -64,6 +76,9 @@ def _load(path: Path, elf: ELFFile) -> Image:
     machine, order = elf.header["e_machine"], "little" if elf.little_endian else "big"
     if machine != "EM_SH" or order != "little":
         raise ImageError(f"image {path}: machine {machine}, {order} endian; expected EM_SH, little endian")
+    if elf.elfclass != 32 or elf.header["e_type"] != "ET_EXEC":
+        kind = KINDS.get(elf.header["e_type"], f"of type {elf.header['e_type']}")
+        raise ImageError(f"image {path} is {kind}, of {elf.elfclass} bits; expected an executable (ET_EXEC) of 32 bits")
     image = Image(path, entry=elf.header["e_entry"])
     for segment in elf.iter_segments("PT_LOAD"):
         paddr, size = segment["p_paddr"] & 0x1FFFFFFF, segment["p_filesz"]
@@ -73,10 +88,22 @@ def _load(path: Path, elf: ELFFile) -> Image:
                 f"image {path}: the segment at physical 0x{paddr:08x} has {len(data)} of {size} bytes: the file is "
                 "cut off; build it again"
             )
+        if segment["p_memsz"] < size or segment["p_paddr"] >= 0xE0000000:
+            raise ImageError(
+                f"image {path}: the segment at physical 0x{segment['p_paddr']:08x} has 0x{size:x} bytes in the file, "
+                f"0x{segment['p_memsz']:x} in memory; expected at least as many in memory, below 0xe0000000"
+            )
         if data:
             image.segments.append((paddr, data))
         if segment["p_memsz"]:
             image.extents.append((paddr, segment["p_memsz"]))
+    extents = sorted(image.extents)
+    for (first, length), (second, _) in zip(extents, extents[1:], strict=False):
+        if first + length > second:
+            raise ImageError(
+                f"image {path}: the segment at physical 0x{first:08x}, 0x{length:x} bytes in memory, overlaps the one "
+                f"at 0x{second:08x}; expected each byte once"
+            )
     if not image.segments:
         raise ImageError(f"image {path} has nothing to load: is it a linked program?")
     table = elf.get_section_by_name(".symtab")
@@ -89,19 +116,19 @@ def _load(path: Path, elf: ELFFile) -> Image:
 
 def load_raw(path: Path, address: int) -> Image:
     """Raw bytes at a physical address, to be entered there in P1. Raises ImageError."""
-    if not path.exists():
-        raise ImageError(f"image {path} is missing: correct the topology")
-    data = _read(path)
+    data = _read(path, "correct the topology")
     if not data:
         raise ImageError(f"image {path} is empty")
     return Image(path, [(address, data)], address | 0x80000000)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, todo: str) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"image {path} cannot be read: {error.strerror}") from None
+        return read_file(path, LARGEST)
+    except FileNotFoundError:
+        raise ImageError(f"image {path} is missing: {todo}") from None
+    except InputError as error:
+        raise ImageError(f"image {path} {error}") from None
 
 
 def check_inside(image: Image, base: int, size: int, guest: str) -> None:

@@ -7,20 +7,22 @@ number of CPU clocks or as text: "10ms", "1.5s", "20us".
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from cosim import TICK_HZ
+from cosim import NEVER, TICK_HZ
 from cosim.image import PLACE
+from cosim.inputs import InputError, near, read_file, shown, wrong_value
 from cosim.placement import ROLES, component_class
 from cosim.sh7780 import INTEVT, LINE, module_codes
 from cosim.shared_line import host_specs
 
+LONGEST = 1 << 20  # bytes of a topology file
 UNITS = {"": 1, "s": TICK_HZ, "ms": TICK_HZ // 1000, "us": TICK_HZ // 1_000_000}
 SPUMONE = (0x0F000000, 0x01000000)  # its memory, with the call page at the top: base, size
 SR_BITS, SR_MD = 0x700083F3, 0x40000000  # that SR has; privileged mode
@@ -116,32 +118,44 @@ class Topology(msgspec.Struct):
         return [port for port, host in self.hosts().items() if host == "stdio"]
 
 
-def ticks(value: str | int, where: str = "time") -> int:
-    """Ticks of "2s", "10ms", "20us" or a number. Raises TopologyError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|ms|us|)\s*", str(value))
+def ticks(value: str | int, where: str = "time", least: int = 0) -> int:
+    """Ticks of "2s", "10ms", "20us" or a number, at least ``least``. Raises TopologyError."""
+    match = re.fullmatch(r"\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*(s|ms|us|)\s*", str(value))
     if not match:
         raise TopologyError(f"{where} = {value!r}: expected ticks or a time such as 2s, 10ms, 20us")
-    return round(float(match[1]) * UNITS[match[2]])
+    number = Decimal(match[1]) * UNITS[match[2]]
+    if number >= NEVER:
+        raise TopologyError(f"{where} = {value!r}: expected less than 2^62 ticks, which are {NEVER // TICK_HZ:,} s")
+    if (found := round(number)) < least:
+        raise TopologyError(f"{where} = {value!r}: expected at least {least} tick{'s'[: least != 1]}")
+    return found
 
 
 def load(path: Path, sets: list[str] | None = None) -> Topology:
     """Read and check a topology file; ``sets`` are the --set arguments. Raises TopologyError."""
+    return check(read(path, sets), path)
+
+
+def read(path: Path, sets: list[str] | None = None) -> dict[str, Any]:
+    """The tables of a topology file, changed by --set arguments, not checked yet. Raises TopologyError."""
     try:
-        raw = tomllib.loads(path.read_text())
+        raw = tomllib.loads(read_file(path, LONGEST).decode())
     except FileNotFoundError:
         raise TopologyError(f"topology {path} is missing") from None
-    except OSError as error:
-        raise TopologyError(f"topology {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except InputError as error:
+        raise TopologyError(f"topology {path} {error}") from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or a number or nesting beyond all bounds
         raise TopologyError(f"topology {path} is not TOML: {error}") from None
     for text in sets or []:
         _set(raw, text)
-    return check(raw, path)
+    return raw
 
 
 def check(raw: dict[str, Any], path: Path) -> Topology:
     """The topology of a parsed file. Raises TopologyError."""
     _known(raw, {"run", "machine", "nodes", "guests"}, f"topology {path.name}")
+    for table in raw:
+        _is_table(raw[table], f"[{table}]")
     run = _struct(raw.get("run", {}), Run, "[run]")
     machine = _struct(raw.get("machine", {}), Machine, "[machine]")
     nodes = {name: _node(name, table) for name, table in raw.get("nodes", {}).items()}
@@ -150,31 +164,45 @@ def check(raw: dict[str, Any], path: Path) -> Topology:
     for key, allowed in (("placement", ("process", "inproc")), ("transport", ("ipc", "tcp"))):
         if getattr(run, key) not in allowed:
             raise TopologyError(f"[run] {key} = {getattr(run, key)!r}: expected {' or '.join(allowed)}")
-    if ticks(run.quantum, "[run] quantum") < 1:
-        raise TopologyError(f"[run] quantum = {run.quantum!r}: expected at least one tick")
+    ticks(run.quantum, "[run] quantum", least=1)
     _check_nodes(topology)
     _check_guests(topology)
     return topology
 
 
-def _set(raw: dict[str, Any], text: str) -> None:
-    """Apply TABLE.key=VALUE: TABLE is run, machine, or the name of a node or guest; VALUE is TOML or text."""
-    match = re.fullmatch(r"([\w-]+)\.([\w-]+)=(.*)", text, re.DOTALL)
+def change(raw: dict[str, Any], name: str, text: str, typed: str) -> None:
+    """Apply key=VALUE to the table of a name, that of a node or guest, run or machine. VALUE is TOML or else text.
+    ``typed``: the option that asks for it. Raises TopologyError."""
+    match = re.fullmatch(r"([\w-]+)=(.*)", text, re.DOTALL)
     if not match:
-        raise TopologyError(f"--set {text}: expected TABLE.key=VALUE, e.g. --set cpu.core=python")
-    name, key, value = match.groups()
+        raise TopologyError(f"{typed}: expected key=VALUE, e.g. core=python")
+    key, value = match.groups()
     nodes, guests = raw.setdefault("nodes", {}), raw.setdefault("guests", {})
+    _is_table(nodes, "[nodes]")
+    _is_table(guests, "[guests]")
     if name in ("run", "machine"):
-        table = raw.setdefault(name, {})
-    elif name in nodes or name in guests:
-        table = nodes[name] if name in nodes else guests[name]
+        table, where = raw.setdefault(name, {}), f"[{name}]"
+    elif name in nodes:
+        table, where = nodes[name], f"[nodes.{name}]"
+    elif name in guests:
+        table, where = guests[name], f"[guests.{name}]"
     else:
         known = ["run", "machine", *nodes, *guests]
-        raise TopologyError(f"--set {text}: no table {name!r}{_near(name, known)}; tables are {', '.join(known)}")
+        raise TopologyError(f"{typed}: no table {name!r}{near(name, known)}; tables are {', '.join(known)}")
+    _is_table(table, where)
     try:
-        table[key] = tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"v = {value}")
+        table[key] = parsed["v"] if len(parsed) == 1 else value
+    except (ValueError, RecursionError):
         table[key] = value
+
+
+def _set(raw: dict[str, Any], text: str) -> None:
+    """Apply TABLE.key=VALUE, the argument of --set."""
+    if not re.match(r"[\w-]+\.[\w-]+=", text):
+        raise TopologyError(f"--set {text}: expected TABLE.key=VALUE, e.g. --set cpu.core=python")
+    name, _, rest = text.partition(".")
+    change(raw, name, rest, f"--set {text}")
 
 
 def _node(name: str, table: Any) -> dict[str, Any]:
@@ -183,24 +211,50 @@ def _node(name: str, table: Any) -> dict[str, Any]:
         raise TopologyError(f"{where}: expected a table with a role")
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
         raise TopologyError(f"{where}: a node's name is lower-case letters, digits, - and _, at most 31")
-    try:
-        options = component_class(table["role"], table.get("component", "")).OPTIONS
-    except KeyError as error:
-        raise TopologyError(f"{where}: {error.args[0]}{_near(table['role'], list(ROLES))}") from None
-    except Exception as error:  # whatever somebody's module raises when it is imported
-        raise TopologyError(f"{where} component = {table['component']!r}: {type(error).__name__}: {error}") from None
-    defaults = {**NODE_KEYS, **options}
+    for key in ("placement", "component"):
+        if not isinstance(table.get(key, ""), str):
+            raise TopologyError(f"{where} {key} = {shown(table[key])}: expected a text")
+    defaults = {**NODE_KEYS, **_options(where, table["role"], table.get("component", ""))}
     _known(table, set(defaults), where)
     for key, value in table.items():
         wanted = type(defaults[key])
-        if isinstance(value, int) and wanted is str and re.fullmatch(r"\d+m?s", defaults[key]):
+        if text := wrong_value(value):
+            raise TopologyError(f"{where} {key} = {shown(value)}: {text}")
+        if type(value) is int and wanted is str and re.fullmatch(r"\d+m?s", defaults[key]):
             table[key] = str(value)  # a time may be written in ticks
         elif type(value) is not wanted:
-            raise TopologyError(f"{where} {key} = {value!r}: expected {wanted.__name__}, e.g. {defaults[key]!r}")
+            raise TopologyError(f"{where} {key} = {shown(value)}: expected {wanted.__name__}, e.g. {defaults[key]!r}")
     node = {**defaults, **table}
     if node["placement"] not in ("process", "external"):
         raise TopologyError(f"{where} placement = {node['placement']!r}: expected process or external")
     return node
+
+
+def _options(where: str, role: str, component: str) -> dict[str, Any]:
+    """Options and defaults of a role; those of somebody's own component come on top. Raises TopologyError."""
+    if role not in ROLES:
+        raise TopologyError(f"{where}: no role {role!r}: known are {', '.join(sorted(ROLES))}{near(role, list(ROLES))}")
+    options: dict[str, Any] = dict(component_class(role).OPTIONS)
+    if not component:
+        return options
+    which = f"{where} component = {component!r}"
+    if not re.fullmatch(r"[\w.]+:\w+", component):
+        raise TopologyError(f"{which}: expected MODULE:CLASS, e.g. {ROLES[role]}")
+    try:
+        kind = component_class(role, component)
+    except (Exception, SystemExit) as error:  # whatever somebody's module raises when it is imported
+        raise TopologyError(f"{which}: {type(error).__name__}: {error}") from None
+    own = getattr(kind, "OPTIONS", None)
+    if not isinstance(kind, type) or not isinstance(own, dict):
+        raise TopologyError(f"{which}: expected a component, a class with OPTIONS, as cosim.device.Device has them")
+    for key, value in own.items():
+        wanted = type({**NODE_KEYS, **options}.get(key, value))
+        if key in NODE_KEYS or type(value) is not wanted:
+            raise TopologyError(
+                f"{which}: its option {key!r} is a {type(value).__name__}; "
+                f"{'every node' if key in NODE_KEYS else f'role {role}'} has a {wanted.__name__} of that name"
+            )
+    return options | own
 
 
 def _check_nodes(topology: Topology) -> None:
@@ -286,7 +340,7 @@ def _check_guests(topology: Topology) -> None:
                 raise TopologyError(f"{where} priority = {guest.priority}: guest {other} has it; each needs its own")
         for line in guest.lines:
             if line not in INTEVT:
-                raise TopologyError(f"{where} lines: no line {line!r}{_near(line, list(INTEVT))}")
+                raise TopologyError(f"{where} lines: no line {line!r}{near(line, list(INTEVT))}")
             if INTEVT[line] in reserved_codes:
                 raise TopologyError(
                     f"{where} lines: {line} is of the serial device that is SPUMONE's, [nodes.{spumone}] serial = "
@@ -306,6 +360,8 @@ def _check_guests(topology: Topology) -> None:
                 f"{where} sr = {guest.sr:#010x}: expected bits of 0x{SR_BITS:08x} only, and MD, 0x{SR_MD:08x}, set: a "
                 "guest starts privileged"
             )
+        if isinstance(guest.entry, int) and not 0 <= guest.entry <= 0xFFFFFFFF:
+            raise TopologyError(f"{where} entry = {guest.entry:#x}: expected an address of 32 bits")
         if isinstance(guest.entry, str) and not PLACE.fullmatch(guest.entry):
             raise TopologyError(
                 f"{where} entry = {guest.entry!r}: expected an address, SYMBOL or SYMBOL+OFFSET, e.g. _stext+4"
@@ -314,7 +370,7 @@ def _check_guests(topology: Topology) -> None:
             if row.line not in guest.lines:
                 raise TopologyError(f"{where} latency: line {row.line!r} is not one of this guest's lines")
         for deadline in guest.deadlines:
-            ticks(deadline.period, f"{where} deadline {deadline.symbol} period")
+            ticks(deadline.period, f"{where} deadline {deadline.symbol} period", least=1)
     if spumone is None and len(guests) > 1:
         raise TopologyError(f"{topology.path}: {len(guests)} guests, but no node of role hypervisor to run them")
     if not guests:
@@ -322,23 +378,25 @@ def _check_guests(topology: Topology) -> None:
 
 
 def _struct(table: Any, kind: Any, where: str) -> Any:
-    if not isinstance(table, dict):
-        raise TopologyError(f"{where}: expected a table, found {table!r}")
+    _is_table(table, where)
     _known(table, set(kind.__struct_fields__), where)
+    for key, value in table.items():
+        if text := wrong_value(value):
+            raise TopologyError(f"{where} {key} = {shown(value)}: {text}")
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise TopologyError(f"{where}: {error}") from None
 
 
+def _is_table(table: Any, where: str) -> None:
+    if not isinstance(table, dict):
+        raise TopologyError(f"{where}: expected a table, found {shown(table)}")
+
+
 def _known(table: dict[str, Any], keys: set[str], where: str) -> None:
     for key in table:
         if key not in keys:
             raise TopologyError(
-                f"{where}: unknown key {key!r}{_near(key, sorted(keys))}; keys are {', '.join(sorted(keys))}"
+                f"{where}: unknown key {key!r}{near(key, sorted(keys))}; keys are {', '.join(sorted(keys))}"
             )
-
-
-def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, 2)
-    return f" (did you mean {' or '.join(near)}?)" if near else ""

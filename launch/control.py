@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -99,9 +100,13 @@ class Control:
 
 def _check_free(path: Path) -> None:
     """ZeroMQ takes a path whatever is there. Raises TopologyError for a file, and for a socket in use."""
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
         return
-    if not path.is_socket():
+    except OSError as error:
+        raise TopologyError(f"[run] control = 'ipc://{path}': {error.strerror}; choose another") from None
+    if not stat.S_ISSOCK(mode):
         raise TopologyError(f"[run] control = 'ipc://{path}': this path exists and is no socket; choose another")
     with socket.socket(socket.AF_UNIX) as probe:
         if probe.connect_ex(str(path)) == 0:

@@ -11,6 +11,7 @@ when the nodes cannot make up the machine.
 
 from __future__ import annotations
 
+import stat
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from typing import Any
 import msgspec
 
 from cosim import NEVER, TICK_HZ, wire
+from cosim.inputs import kind_of_file, shown
 from cosim.messages import (
     STATE_SCHEMA,
     Body,
@@ -379,7 +381,15 @@ def resolve(topology: Topology, name: str) -> dict[str, Any]:
         path = find(topology, image)
     except BuildError as error:
         raise TopologyError(f"[guests.{name}] image = {image!r}: {error}") from None
-    if not path.exists():
-        raise TopologyError(f"[guests.{name}] image = {image!r}: {path} is missing")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise TopologyError(f"[guests.{name}] image = {image!r}: {path} is missing") from None
+    except OSError as error:
+        raise TopologyError(f"[guests.{name}] image = {shown(image)}: {error.strerror}") from None
+    if not stat.S_ISREG(mode):
+        raise TopologyError(
+            f"[guests.{name}] image = {image!r}: {path} is {kind_of_file(mode)}; expected a regular file"
+        )
     table["image"] = str(path)
     return table

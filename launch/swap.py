@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from cosim import TICK_HZ
-from cosim.topology import load, ticks
+from cosim.topology import change, check, load, read, ticks
 from launch.record import write_json
 from launch.run import observe
 from launch.session import Session
@@ -18,7 +18,10 @@ def swap(args: argparse.Namespace) -> int:
     """Run both to the end or the first difference; 0 equal, 1 different."""
     until = ticks(args.until, "--until")
     first = load(args.topology, args.sets)
-    second = load(args.topology, [*args.sets, *(f"{args.node}.{change}" for change in args.changes)])
+    raw = read(args.topology, args.sets)
+    for text in args.changes:
+        change(raw, args.node, text, f"--node {args.node} --with {text}")
+    second = check(raw, args.topology)
     label = f"{args.node} with {', '.join(args.changes)}"
     result = {"schema": "cosim.swap/1", "equal": True, "syncs": 0, "tick": None, "registers": {}}
     with Session(first) as a, Session(second) as b:

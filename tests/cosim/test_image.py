@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import struct
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
+from cosim.image import LARGEST, Image, ImageError, check_inside, load_elf, load_raw
 
 EM_SH, EM_ARM = 42, 40
 START = 0x8C001000
@@ -83,8 +84,8 @@ def test_of_two_symbols_of_one_name_the_last_stays(write):
 
 
 def test_raw_bytes_at_an_address_are_entered_through_p1(write):
-    image = load_raw(write(b"raw"), 0x0C000000)
-    assert (image.segments, image.entry) == ([(0x0C000000, b"raw")], 0x8C000000)
+    image = load_raw(write(bytes(0x102)), 0x0C000000)
+    assert (image.segments, image.entry) == ([(0x0C000000, bytes(0x102))], 0x8C000000)
     assert (image.start(None), image.start(0xAC000100)) == (0x8C000000, 0xAC000100)
 
 
@@ -100,8 +101,8 @@ def test_a_missing_file():
 
 
 def test_a_folder(tmp_path):
-    assert refused(load_elf, tmp_path) == f"image {tmp_path} cannot be read: Is a directory"
-    assert refused(load_raw, tmp_path, 0) == f"image {tmp_path} cannot be read: Is a directory"
+    assert refused(load_elf, tmp_path) == f"image {tmp_path} is a folder; expected a regular file"
+    assert refused(load_raw, tmp_path, 0) == f"image {tmp_path} is a folder; expected a regular file"
 
 
 def test_an_empty_raw_file(write):
@@ -129,6 +130,60 @@ def test_big_endian(write):
 def test_an_object_file_has_nothing_to_load(write):
     path = write(elf(segments=()))
     assert refused(load_elf, path) == f"image {path} has nothing to load: is it a linked program?"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (0, "of type ET_NONE, of 32 bits"),
+        (1, "an object that is not linked, of 32 bits"),
+        (3, "a shared object or position-independent program, of 32 bits"),
+        (4, "a core dump, of 32 bits"),
+        (77, "of type 77, of 32 bits"),
+    ],
+)
+def test_a_file_that_is_no_executable(write, kind, said):
+    raw = bytearray(elf())
+    struct.pack_into("<H", raw, 16, kind)
+    path = write(bytes(raw))
+    assert refused(load_elf, path) == f"image {path} is {said}; expected an executable (ET_EXEC) of 32 bits"
+
+
+@pytest.mark.parametrize(("physical", "size"), [(0x0C001000, 3), (0x0C001000, 0), (0xE8001000, 4)])
+def test_a_segment_that_takes_less_memory_than_it_has_bytes_or_lies_elsewhere(write, physical, size):
+    path = write(elf([(START, physical, b"code", size)]))
+    assert refused(load_elf, path) == (
+        f"image {path}: the segment at physical 0x{physical:08x} has 0x4 bytes in the file, 0x{size:x} in memory; "
+        "expected at least as many in memory, below 0xe0000000"
+    )
+
+
+@pytest.mark.parametrize("second", [0x0C001003, 0x0C001000])
+def test_segments_that_overlap(write, second):
+    path = write(elf([TEXT, (START, second, b"data", 8)]))
+    assert refused(load_elf, path) == (
+        f"image {path}: the segment at physical 0x0c001000, 0x4 bytes in memory, overlaps the one at 0x{second:08x}; "
+        "expected each byte once"
+    )
+
+
+def test_segments_side_by_side(write):
+    assert len(load_elf(write(elf([TEXT, (START, 0x0C001004, b"data", 8)]))).segments) == 2
+
+
+def test_files_that_have_no_end_or_never_begin(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # to open it would wait for a writer
+    for path, kind in ((pipe, "a pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")):
+        for call in (load_elf, lambda path: load_raw(path, 0)):
+            assert refused(call, path) == f"image {path} is {kind}; expected a regular file"
+
+
+def test_a_file_larger_than_all_memory(tmp_path):
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(LARGEST + 1)  # takes no room
+    assert refused(load_elf, path) == f"image {path} has 536,870,913 bytes; expected at most 536,870,912"
 
 
 def test_a_segment_cut_off(write):
@@ -199,7 +254,34 @@ def test_bss_outside_the_partition(write):
 
 @pytest.mark.parametrize(("place", "offset"), [("main", 0), ("main+4", 4), ("main+0x1e", 30), (START, 0), (None, 0)])
 def test_a_place_to_start_at(write, place, offset):
-    assert load_elf(write(elf())).start(place) == START + offset
+    text = (START, 0x0C001000, bytes(32), 32)
+    assert load_elf(write(elf([text]))).start(place) == START + offset
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (None, "its entry point 0x8c002000"),
+        (0x8C001004, "entry = 0x8c001004"),
+        (0x8C001001, "entry = 0x8c001001"),
+        (0xEC001000, "entry = 0xec001000"),
+        ("main+4", "entry = 'main+4', 0x8c001004"),
+    ],
+    ids=["its own", "behind the end", "odd", "of the core's registers", "of a symbol"],
+)
+def test_a_start_outside_what_is_loaded(write, place, said):
+    assert refused(load_elf(write(elf(entry=0x8C002000))).start, place) == (
+        f"guest.elf: {said} is no place in what is loaded, physical 0x0c001000..0x0c001003: expected an even address "
+        "there, below 0xe0000000"
+    )
+
+
+def test_a_start_behind_the_end_of_raw_bytes(write):
+    assert "is no place in what is loaded" in refused(load_raw(write(bytes(8)), 0x0C000000).start, 0x8C000008)
+
+
+def test_the_entry_point_does_not_matter_where_the_topology_names_another(write):
+    assert load_elf(write(elf(entry=0))).start("main") == START
 
 
 @pytest.mark.parametrize(("place", "said"), [("_stext+4", "no symbol '_stext'"), ("main-4", "expected an address")])

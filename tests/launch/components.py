@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from cosim.device import Device
 from cosim.messages import Advance, Read
 from cosim.state import Stop
 from cpu_node.node import CpuNode
@@ -14,6 +15,12 @@ from device_nodes.bsc import Bsc
 from device_nodes.cpg import Cpg
 from device_nodes.scif import Scif
 from device_nodes.tmu import Tmu
+
+
+class Silent(Device):
+    """A serial device that has no options of its own."""
+
+    ROLE = "scif"
 
 
 class LineThief(Bsc):

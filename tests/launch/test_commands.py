@@ -71,9 +71,9 @@ class TestSwap:
     @pytest.mark.parametrize(
         ("node", "change", "said"),
         [
-            ("gpu", "core=python", "--set gpu.core=python: no table 'gpu' (did you mean cpu?); tables are "),
+            ("gpu", "core=python", "--node gpu --with core=python: no table 'gpu' (did you mean cpu?); tables are "),
             ("cpu", "colour=red", "[nodes.cpu]: unknown key 'colour' (did you mean core?); keys are "),
-            ("cpu", "core", "--set cpu.core: expected TABLE.key=VALUE"),
+            ("cpu", "core", "--node cpu --with core: expected key=VALUE, e.g. core=python"),
             ("cpu", "core=rust", '[nodes.cpu] no core \'rust\': cores are "native" and "python"'),
             ("cpu", "timing=sh4", "[nodes.cpu] timing = 'sh4': timings are \"fast\", a tick an instruction, and "),
             ("cpu", "timing_from=soon", "[nodes.cpu] timing_from = 'soon': expected ticks or a time such as 2s"),

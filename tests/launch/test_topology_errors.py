@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 
 import pytest
@@ -68,6 +69,8 @@ ADDED = [
     ('latency = [{ line = "TXI0" }]', "[guests.rtos]: Object missing required field `symbol` - at `$.latency[0]`"),
     ('deadlines = [{ symbol = "f", period = "10 min" }]',
      "[guests.rtos] deadline f period = '10 min': expected ticks or a time such as 2s, 10ms, 20us"),
+    ('deadlines = [{ symbol = "f", period = "0ms" }]',
+     "[guests.rtos] deadline f period = '0ms': expected at least 1 tick"),
     ('deadlines = [{ symbol = "f", perod = "10ms" }]',
      "[guests.rtos]: Object contains unknown field `perod` - at `$.deadlines[0]`"),
     ("sr = 0x000000f0", "[guests.rtos] sr = 0x000000f0: expected bits of 0x700083f3 only, and MD, 0x40000000, set: "
@@ -176,7 +179,33 @@ def test_no_file(cosim, topology):
 def test_a_folder(cosim, topology):
     topology.path.unlink()
     topology.path.mkdir()
-    refused(cosim("run", topology.path), "topology {path} cannot be read: Is a directory", topology)
+    refused(cosim("run", topology.path), "topology {path} is a folder; expected a regular file", topology)
+
+
+@pytest.mark.parametrize(("place", "kind"), [("pipe", "a pipe"), ("/dev/zero", "a device"), ("/tmp", "a folder")])
+def test_an_image_that_is_no_regular_file(cosim, topology, place, kind):
+    os.mkfifo(topology.path.parent / "pipe")
+    topology.replace("guest:rtos/hello.elf", place)
+    path = topology.path.parent / place
+    refused(
+        cosim("run", topology.path),
+        f"[guests.rtos] image = {place!r}: {path} is {kind}; expected a regular file",
+        topology,
+    )
+
+
+@pytest.mark.parametrize("placement", ["process", "inproc"])
+def test_a_time_beyond_the_last_tick_in_a_node(cosim, topology, rtos, placement):
+    topology.replace('role = "cpu"', 'role = "cpu"\ntiming = "sh4a"\ntiming_from = "99999999999s"')
+    outcome = cosim("run", topology.path, "--set", f"run.placement={placement}")
+    assert outcome.last.startswith("cosim: [nodes.cpu] timing_from = '99999999999s': expected less than 2^62 ticks")
+    assert outcome.code == 2
+
+
+def test_a_serial_component_without_the_options_of_its_role(cosim, topology, rtos, inside):
+    """The launcher asks each serial node for its port: one of somebody's own has the options of its role too."""
+    topology.replace('port = "rtos"', 'component = "tests.launch.components:Silent"')
+    assert cosim("run", topology.path, "--until", "1ms", "--plain").code == 0
 
 
 def test_missing_image(cosim, topology):
@@ -212,6 +241,8 @@ def test_two_nodes_drive_one_line(cosim, topology, rtos, inside):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
+        ("--until", "99999999999999999999s",
+         "--until = '99999999999999999999s': expected less than 2^62 ticks, which are 11,529,215,046 s"),
         ("--until", "2 weeks", "--until = '2 weeks': expected ticks or a time such as 2s, 10ms, 20us"),
         ("--until", "-1s", "--until = '-1s': expected ticks or a time such as 2s, 10ms, 20us"),
         ("--until", "", "--until = '': expected ticks or a time such as 2s, 10ms, 20us"),
