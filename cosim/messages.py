@@ -60,6 +60,7 @@ class Welcome(Body):
     run_id: str
     config: dict  # type: ignore[type-arg]
     endpoint: str  # data endpoint to bind; "" for the CPU node, which connects
+    peer: str = ""  # over tcp: public key of the CPU node, Z85, the only one to be let in there
 
 
 class Refuse(Body):
@@ -86,8 +87,8 @@ class Status(Body):
 class Start(Body):
     """Launcher to CPU node: the targets, then load and stand at tick 0. Answered by Paused.
 
-    A target is a map: name, role, and endpoint, lines, regions as in its Ready; in the inproc placement
-    component and config instead, and the CPU node makes the component itself.
+    A target is a map: name, role, and endpoint, lines, regions as in its Ready, and over tcp key, its public
+    key; in the inproc placement component and config instead, and the CPU node makes the component itself.
     """
 
     targets: list[dict]  # type: ignore[type-arg]
@@ -376,8 +377,14 @@ extension, is refused before it is built. RAM images and long lists go in pieces
 | identity | the node's name, `@`, and what makes it unique; set before connecting | none |
 | addresses | `ipc://PATH`, `tcp://127.0.0.1:PORT` | the same; an endpoint ending in `:*` leaves the port to the node |
 
+A tcp socket, of this machine too, has CURVE; over ipc there are no keys. A node is handed one line with two keys as Z85
+text, its own secret one and its launcher's public one: on standard input, in a file, or by an inherited pipe. Of the
+control socket the node is the client, with these two. Of the data socket a target is the server, with its own secret
+key, and answers ZeroMQ's authentication requests (a REP socket at `inproc://zeromq.zap.01`, RFC 27): it lets in the key
+`Welcome.peer`, once, and no other. The CPU node is the client, with its own key and `key` of the target's row in Start.
+
 Set on each socket: MAXMSGSIZE twice the cap (a frame above the cap gets an error, one above this is cut off), LINGER
-500 ms, high-water marks 100000, HANDSHAKE_IVL 5 s, HEARTBEAT_IVL 1 s, HEARTBEAT_TIMEOUT 10 s. Block in a poll; do not
+500 ms, high-water marks 100000, HANDSHAKE_IVL 30 s, HEARTBEAT_IVL 1 s, HEARTBEAT_TIMEOUT 10 s. Block in a poll; do not
 spin. A node watches its control connection (a socket monitor, or the end of its heartbeats) and ends when the launcher
 is gone.
 

@@ -1,12 +1,14 @@
 """A node as a process: says hello, makes its component, serves the CPU node's messages until told to stop.
 
-    python -m cosim.node ROLE NAME ENDPOINT [PID of the launcher that starts it]
+    python -m cosim.node ROLE NAME ENDPOINT [PID of the launcher that starts it [DESCRIPTOR]]
 
-Started by the launcher with this argument vector, or by hand as ``cosim node ROLE --connect ENDPOINT``.
+Started by the launcher with this argument vector, or by hand as ``cosim node ROLE --connect ENDPOINT``. DESCRIPTOR is
+of a pipe that holds the node's keys, where the run has keys.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Any
@@ -15,7 +17,8 @@ import zmq
 
 from cosim import wire
 from cosim.device import Device, DeviceError, Host
-from cosim.link import Link, LinkError, Stopped, configure
+from cosim.keys import Gate, Keys, KeysError, read_line
+from cosim.link import Link, LinkError, Stopped, allow_files, bind, configure
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
 
@@ -23,14 +26,24 @@ EXPECTED = "expected ipc://PATH or tcp://127.0.0.1:PORT"
 POLL = 50  # ms between looks at the launcher when nothing comes
 
 
-def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str) -> None:
-    """Answer the CPU node on a PAIR socket bound at ``endpoint`` until the launcher says Stop."""
+def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str, peer: str) -> None:
+    """Answer the CPU node on a PAIR socket bound at ``endpoint`` until the launcher says Stop.
+
+    ``peer``: public key of the CPU node, the only one that is let in over tcp.
+    """
     data = configure(context.socket(zmq.PAIR))
-    data.bind(endpoint)
-    bound = data.last_endpoint.decode()
+    gate = None
+    if not endpoint.startswith("ipc://"):
+        if link.keys is None or not peer:
+            raise KeysError(f"the launcher wants a socket at {endpoint}, but gave no keys for it: only ipc needs none")
+        gate = Gate(context, once=True)
+        gate.expect(peer, "cpu")
+        gate.guard(data, link.keys.secret)
+    bound = bind(data, endpoint)
     link.send(Ready(bound, list(component.line_names), list(component.regions)))
     poller = zmq.Poller()
-    for source in (data, link.socket, *host.filenos()):
+    own = [data, link.socket, *([gate.socket] if gate else [])]
+    for source in (*own, *host.filenos()):
         poller.register(source, zmq.POLLIN)
     while True:
         ready = dict(poller.poll(POLL))
@@ -46,7 +59,9 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
                 link.send(Output(component.name, output), frame.t)
         if not ready or link.socket in ready:
             link.receive()
-        if len(ready) > (data in ready) + (link.socket in ready):
+        if gate is not None and gate.socket in ready:
+            gate.answer()
+        if len(ready) > sum(source in ready for source in own):
             typed = host.read()
             if typed:
                 link.send(HostInput(component.name, typed))
@@ -63,14 +78,19 @@ def _answer(link: Link, data: Any, raw: bytes) -> None:
             link.receive(POLL)
 
 
-def main(role: str, name: str, endpoint: str, launcher: int = 0) -> int:
+def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | None = None) -> int:
     """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed, 130 Ctrl-C."""
     if endpoint.startswith("tcp://") and not endpoint.startswith("tcp://127.0.0.1:"):
         print(f"cosim node {name}: {endpoint!r}: a node connects to this machine only; {EXPECTED}", file=sys.stderr)
         return 2
+    allow_files()
     context = zmq.Context()
     try:
-        link = Link(context, endpoint, name, launcher)
+        link = Link(context, endpoint, name, launcher, keys)
+    except KeysError as error:
+        context.destroy(linger=0)
+        print(f"cosim node {name}: {error}", file=sys.stderr)
+        return 2
     except zmq.ZMQError as error:
         context.destroy(linger=0)
         print(f"cosim node {name}: {endpoint!r}: {error}; {EXPECTED}", file=sys.stderr)
@@ -85,7 +105,7 @@ def main(role: str, name: str, endpoint: str, launcher: int = 0) -> int:
     except LinkError as error:
         print(f"cosim node {name}: {error}", file=sys.stderr)
         return 2
-    except (DeviceError, wire.WireError) as error:
+    except (DeviceError, KeysError, wire.WireError) as error:
         return _failed(link, str(error), 3)
     except Exception as error:
         return _failed(link, f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}", 3)
@@ -119,11 +139,15 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
     except DeviceError as error:
         return _failed(link, str(error), 2)
     try:
-        serve(link, context, component, host, welcome.endpoint)
+        serve(link, context, component, host, welcome.endpoint, welcome.peer)
     finally:
         host.close()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]) if sys.argv[4:] else 0))
+    given = None
+    if sys.argv[5:]:
+        given = read_line(int(sys.argv[5]), "the launcher's pipe")
+        os.close(int(sys.argv[5]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]) if sys.argv[4:] else 0, given))

@@ -18,7 +18,8 @@ from cosim import wire
 from cosim.clock import ClockError
 from cosim.device import DeviceError, Host
 from cosim.image import ImageError, check_inside, load_elf, load_raw
-from cosim.link import Link, configure
+from cosim.keys import prove
+from cosim.link import HANDSHAKE_FAILED, Link, configure
 from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Reply, Start
 from cosim.placement import component_class
 from cosim.target import Inproc, Remote, Target, TargetError
@@ -166,7 +167,13 @@ class CpuNode:
             self.hosts.append((target, component.open_host()))
             return target
         socket = configure(context.socket(zmq.PAIR))
-        self.monitors[name] = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        if row["endpoint"].startswith("tcp://"):
+            if self.link.keys is None or not row.get("key"):
+                raise TargetError(
+                    f"{name} at {row['endpoint']}: over tcp targets have keys, and the launcher gave none"
+                )
+            prove(socket, self.link.keys.secret, row["key"])
+        self.monitors[name] = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
         socket.connect(row["endpoint"])
         regions = [(first, last) for first, last in row["regions"]]
         return Remote(name, role, row["lines"], regions, socket, self._waiting)
@@ -185,7 +192,10 @@ class CpuNode:
         self.link.beat(self._tick())
         for name, monitor in self.monitors.items():
             if monitor.poll(0):
-                recv_monitor_message(monitor)
+                if recv_monitor_message(monitor)["event"] & HANDSHAKE_FAILED:
+                    raise TargetError(
+                        f"{name}: its socket does not take keys as it is to: this node's, once, with its own"
+                    )
                 self.lost.setdefault(name, time.monotonic())
         for name, since in self.lost.items():
             # A process that ended is the launcher's to report, which knows how it ended.

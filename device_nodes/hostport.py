@@ -19,6 +19,7 @@ import tty
 from contextlib import suppress
 
 from cosim.device import DeviceError, Host
+from cosim.link import ready
 from cosim.shared_line import Splitter, frame, host_specs
 
 KEPT = 1 << 20  # bytes that wait for a client at most
@@ -121,7 +122,7 @@ class Stream(HostPort):
     def close(self) -> None:
         self.flush()
         while self.pending and self.output >= 0:
-            if not select.select([], [self.output], [], FAREWELL)[1]:
+            if not ready(self.output, select.POLLOUT, FAREWELL):
                 break
             self.flush()
         self.lost()

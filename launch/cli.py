@@ -125,6 +125,9 @@ def parser() -> argparse.ArgumentParser:
     node.add_argument("role")
     node.add_argument("--connect", required=True, metavar="ENDPOINT", help="where the run waits: its [run] control")
     node.add_argument("--name", help="the node's name in the topology (its role)")
+    node.add_argument(
+        "--key", metavar="FILE", help="the node's keys, for tcp: the file the run names; - is standard input"
+    )
 
     guests = command("guests", "Build the guests from source.", _guests)
     guests.add_argument("action", choices=["build"])
@@ -159,9 +162,17 @@ def _swap(args: argparse.Namespace) -> int:
 
 
 def _node(args: argparse.Namespace) -> int:
+    from cosim.keys import KeysError, read_file, read_line
     from cosim.node import main as node_main
 
-    return node_main(args.role, args.name or args.role, args.connect)
+    name = args.name or args.role
+    try:
+        stdin = args.key == "-"
+        keys = read_line(0, "standard input") if stdin else read_file(Path(args.key)) if args.key else None
+    except KeysError as error:
+        print(f"cosim node {name}: {error}", file=sys.stderr)
+        return 2
+    return node_main(args.role, name, args.connect, keys=keys)
 
 
 def _guests(args: argparse.Namespace) -> int:

@@ -90,9 +90,8 @@ class Session:
         self.splitters = {node: Splitter(len(topology.consoles(node))) for node in topology.nodes
                           if topology.nodes[node].get("mux")}  # fmt: skip
         self.supervisor = Supervisor()
-        run = topology.run
         try:
-            self.control = Control(run.control, self.supervisor.folder, run.transport == "tcp", self.watcher.note)
+            self.control = Control(topology, self.supervisor.folder, self.watcher.note)
         except BaseException:
             self.supervisor.close()
             raise
@@ -113,15 +112,20 @@ class Session:
         for name in local:
             if self.topology.nodes[name]["placement"] == "external":
                 role = self.topology.nodes[name]["role"]
+                key = self.control.key_file(name)
                 self.watcher.note(
-                    f"waiting for node {name}: start it with "
-                    f"`cosim node {role} --name {name} --connect {self.control.endpoint}`"
+                    f"waiting for node {name}: start it with `cosim node {role} --name {name} --connect "
+                    f"{self.control.endpoint}{f' --key {key}' if key else ''}`"
                 )
                 self.supervisor.adopt(name)
             else:
                 at_terminal = name in self.stdio or (self.inproc and self.stdio)
                 self.supervisor.start(
-                    name, self.topology.nodes[name]["role"], self.control.endpoint, self.stdout if at_terminal else -1
+                    name,
+                    self.topology.nodes[name]["role"],
+                    self.control.endpoint,
+                    self.stdout if at_terminal else -1,
+                    self.control.key_text(name),
                 )
         began = time.monotonic()
         while len(self.ready) < len(local):
@@ -161,7 +165,8 @@ class Session:
             config = self._config(name)
             return {**row, "component": config.pop("component"), "config": config}
         ready = self.ready[name]
-        return {**row, "endpoint": ready.endpoint, "lines": ready.lines, "regions": ready.regions}
+        row |= {"endpoint": ready.endpoint, "lines": ready.lines, "regions": ready.regions}
+        return {**row, "key": self.control.public[name]} if ready.endpoint.startswith("tcp://") else row
 
     # Go and ask ---------------------------------------------------------------------------------------------
 
@@ -299,6 +304,8 @@ class Session:
         local = ready.endpoint.startswith(("ipc://", "tcp://127.0.0.1:"))
         if name != self.cpu and not local:
             raise NodeFailure(name, f"is ready at {ready.endpoint!r}; expected ipc://PATH or tcp://127.0.0.1:PORT")
+        if ready.endpoint.startswith("tcp://") and name not in self.control.public:
+            raise NodeFailure(name, f"is ready at {ready.endpoint!r}, but this run has no keys; expected ipc://PATH")
 
     def _hello(self, name: str, identity: bytes, hello: Hello) -> None:
         child, node = self.supervisor.children.get(name), self.topology.nodes.get(name)
@@ -329,11 +336,12 @@ class Session:
             raise NodeFailure(name, f"refused: {reason}")
         child.introduced(hello.pid)
         self.control.admit(name, identity)
-        endpoint = ""
+        endpoint = peer = ""
         if name != self.cpu:
-            tcp = self.topology.run.transport == "tcp"
-            endpoint = "tcp://127.0.0.1:*" if tcp else f"ipc://{self.supervisor.folder}/{name}"
-        self._send(name, Welcome(self.supervisor.folder.name, self._config(name), endpoint))
+            endpoint = f"ipc://{self.supervisor.folder}/{name}"
+            if self.topology.run.transport == "tcp":
+                endpoint, peer = "tcp://127.0.0.1:*", self.control.public[self.cpu]
+        self._send(name, Welcome(self.supervisor.folder.name, self._config(name), endpoint, peer))
 
     def _send(self, name: str, body: Body) -> None:
         self.control.send(name, body, self.tick)

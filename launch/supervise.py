@@ -16,10 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from cosim.link import ready
 
 HUNG = 0.75  # seconds without progress
 SPIN = 0.4  # seconds of CPU time within them that show it could have made some
@@ -68,7 +72,7 @@ class Child:
             if code is None:
                 return ""
             return f"killed by {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
-        if self.pidfd >= 0 and select.select([self.pidfd], [], [], 0)[0]:
+        if self.pidfd >= 0 and ready(self.pidfd, select.POLLIN):
             return f"its process {self.pid}, started by hand, has ended"
         return ""
 
@@ -77,14 +81,14 @@ class Child:
         try:
             times = psutil.Process(self.pid).cpu_times()
             return float(times.user + times.system)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return 0.0
 
     def rss(self) -> int:
         """Resident bytes; 0 where they can't be read."""
         try:
             return int(psutil.Process(self.pid).memory_info().rss)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return 0
 
     def last_words(self) -> str:
@@ -92,6 +96,21 @@ class Child:
         if self.stderr is None or not self.stderr.exists():
             return ""
         return self.stderr.read_text(errors="replace").strip()[-2000:]
+
+
+@contextmanager
+def _pipe(text: str) -> Iterator[list[int]]:
+    """The end of a pipe from which a short text can be read; none where there is no text."""
+    if not text:
+        yield []
+        return
+    reader, writer = os.pipe()
+    try:
+        with open(writer, "w") as file:
+            file.write(text)
+        yield [reader]
+    finally:
+        os.close(reader)
 
 
 def _signal(number: int) -> str:
@@ -111,22 +130,23 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.clock, self._looked = 0.0, time.monotonic()
 
-    def start(self, name: str, role: str, endpoint: str, stdio: int = -1) -> Child:
+    def start(self, name: str, role: str, endpoint: str, stdio: int = -1, keys: str = "") -> Child:
         """Start a node process. Ctrl-C does not reach it: the launcher ends its nodes.
 
         What it prints goes to standard error, so that standard output holds what the command gives. One whose
-        serial port is standard input and output gets both, the output on descriptor ``stdio``.
+        serial port is standard input and output gets both, the output on descriptor ``stdio``. ``keys``, the node's
+        as text, go through a pipe that only the child inherits: arguments and environment can be read by others.
         """
         stderr = self.folder / f"{name}.err"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parent.parent),
                                                                    os.environ.get("PYTHONPATH", "")])}  # fmt: skip
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with stderr.open("wb") as file:
-                argv = [sys.executable, "-m", "cosim.node", role, name, endpoint, str(os.getpid())]
+            with stderr.open("wb") as file, _pipe(keys) as pipe:
+                argv = [sys.executable, "-m", "cosim.node", role, name, endpoint, str(os.getpid()), *map(str, pipe)]
                 stdin = subprocess.DEVNULL if stdio < 0 else None
                 process = subprocess.Popen(argv, stdin=stdin, stdout=2 if stdio < 0 else stdio, stderr=file,
-                                           env=environment)  # fmt: skip
+                                           env=environment, pass_fds=pipe)  # fmt: skip
             child = Child(name, process, stderr, process.pid)
             self.children[name] = child
             self._tell_guard(process.pid)
@@ -177,7 +197,7 @@ class Supervisor:
             return
         try:
             status = psutil.Process(child.pid).status()
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return
         used, child.used = child.used, child.cpu_seconds()
         stopped = status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from commands import EXAMPLES, ROOT, Running, digest, run
 
+from cosim.keys import Keys, make_pair, write_file
+
 SPUMONE = EXAMPLES / "spumone.toml"
 UNTIL = ("--until", "30ms")
 
@@ -47,51 +49,70 @@ def started(tmp_path: Path) -> Iterator:
         process.communicate()
 
 
+def key(endpoint: str, folder: Path, name: str = "intc") -> list[str]:
+    """Arguments for the key that a run with its folder in ``folder`` has made for a node; none over ipc."""
+    if endpoint.startswith("ipc://"):
+        return []
+    end = time.monotonic() + 30
+    while not (found := list(folder.glob(f"cosim-*/{name}.key"))) or not found[0].stat().st_size:
+        assert time.monotonic() < end, "the run made no key file"
+        time.sleep(0.02)
+    return ["--key", str(found[0])]
+
+
 def external(endpoint: str) -> list[str]:
     return [str(SPUMONE), *UNTIL, "--set", "intc.placement=external", "--set", f"run.control={endpoint}"]
 
 
-@pytest.mark.parametrize("first", ["node", "run"])
-def test_same_digest(rtos, linux, started, endpoint, first):
+# Over tcp the run is first: it makes the node's key.
+@pytest.mark.parametrize(
+    ("endpoint", "first"), [("tcp", "run"), ("ipc", "run"), ("ipc", "node")], indirect=["endpoint"]
+)
+def test_same_digest(rtos, linux, started, endpoint, first, temporary):
     if first == "node":
         node = started("intc", "--connect", endpoint)
         time.sleep(0.5)
     with Running("run", *external(endpoint), "--json", "-") as running:
         if first == "run":
             time.sleep(0.5)
-            node = started("intc", "--connect", endpoint)
+            given = key(endpoint, temporary)
+            node = started("intc", "--connect", endpoint, *given)
         outcome = running.end()
     assert outcome.code == 0, outcome
-    assert (
-        f"cosim: waiting for node intc: start it with `cosim node intc --name intc --connect {endpoint}`" in outcome.err
-    )
+    command = " ".join(["cosim node intc --name intc --connect", endpoint, *(given if first == "run" else ())])
+    assert f"cosim: waiting for node intc: start it with `{command}`\n" in outcome.err
     assert outcome.json["digest"] == digest(SPUMONE, *UNTIL)
     [row] = [row for row in outcome.json["nodes"] if row["name"] == "intc"]
     assert row["pid"] == node.pid
     assert node.wait(5) == 0
 
 
-def test_wrong_name_and_wrong_role(rtos, linux, started, endpoint):
+def test_wrong_name_and_wrong_role(rtos, linux, started, endpoint, temporary):
     with Running("run", *external(endpoint)) as running:
-        other = started("intc", "--name", "inct", "--connect", endpoint)
+        given = key(endpoint, temporary)
+        why = "its key is that of node intc" if given else "this run has no place for a node 'inct'"
+        other = started("intc", "--name", "inct", "--connect", endpoint, *given)
         assert other.wait(20) == 2
-        assert other.stderr.read() == (
-            f"cosim node inct: the launcher at {endpoint} refused inct: this run has no place for a node 'inct'\n"
-        )
-        other = started("tmu", "--name", "intc", "--connect", endpoint)
+        assert other.stderr.read() == f"cosim node inct: the launcher at {endpoint} refused inct: {why}\n"
+        other = started("tmu", "--name", "intc", "--connect", endpoint, *given)
         assert other.wait(20) == 2
         assert other.stderr.read().endswith("refused intc: role tmu; the topology has intc as intc\n")
-        other = started("tmu", "--connect", endpoint)
+        why = (
+            "its key is that of node intc"
+            if given
+            else ('this run starts tmu itself; by hand it takes placement = "external"')
+        )
+        other = started("tmu", "--connect", endpoint, *given)
         assert other.wait(20) == 2
-        assert other.stderr.read().endswith('this run starts tmu itself; by hand it takes placement = "external"\n')
-        started("intc", "--connect", endpoint)
+        assert other.stderr.read().endswith(f"refused tmu: {why}\n")
+        started("intc", "--connect", endpoint, *given)
         assert running.end().code == 0
 
 
-def test_killed(rtos, linux, started, endpoint, tmp_path):
+def test_killed(rtos, linux, started, endpoint, tmp_path, temporary):
     arguments = [*external(endpoint)[:1], *external(endpoint)[3:], "--record", tmp_path / "r"]
     with Running("run", *arguments) as running:
-        node = started("intc", "--connect", endpoint)
+        node = started("intc", "--connect", endpoint, *key(endpoint, temporary))
         running.wait_for(tmp_path / "r" / "rtos.log", b"ready")
         node.kill()
         began = time.monotonic()
@@ -101,8 +122,15 @@ def test_killed(rtos, linux, started, endpoint, tmp_path):
         assert f"node intc: its process {node.pid}, started by hand, has ended" in outcome.last
 
 
-def test_ctrl_c_of_the_node(started, endpoint):
-    node = started("intc", "--connect", endpoint)
+@pytest.fixture
+def pair() -> Keys:
+    """Keys of a run that is not there."""
+    return Keys(make_pair()[1], make_pair()[0])
+
+
+def test_ctrl_c_of_the_node(started, endpoint, pair, tmp_path):
+    write_file(tmp_path / "key", pair)
+    node = started("intc", "--connect", endpoint, "--key", "key")
     time.sleep(1)
     node.send_signal(signal.SIGINT)
     assert node.wait(5) == 130
@@ -117,8 +145,9 @@ def test_the_run_ends_before_it_came(rtos, linux, endpoint):
 
 
 @pytest.mark.parametrize("where", ["nowhere", "tcp://127.0.0.1:", "ftp://127.0.0.1:1"])
-def test_no_endpoint(started, where):
-    node = started("intc", "--connect", where)
+def test_no_endpoint(started, where, pair, tmp_path):
+    write_file(tmp_path / "key", pair)
+    node = started("intc", "--connect", where, "--key", "key")
     assert node.wait(10) == 2
     text = node.stderr.read()
     assert text.startswith(f"cosim node intc: {where!r}: ")
@@ -134,17 +163,18 @@ def test_elsewhere_is_not_allowed_yet(started):
     )
 
 
-def test_unknown_role(started, endpoint):
-    node = started("intk", "--connect", endpoint)
+def test_unknown_role(started, endpoint, pair, tmp_path):
+    write_file(tmp_path / "key", pair)
+    node = started("intk", "--connect", endpoint, "--key", "key")
     assert node.wait(10) == 2
     assert node.stderr.read().startswith("cosim node intk: no role 'intk': known are bsc, cpg, cpu, ")
 
 
-def test_nobody_listens(monkeypatch, endpoint, capfd):
+def test_nobody_listens(monkeypatch, endpoint, capfd, pair):
     from cosim import link, node
 
     monkeypatch.setattr(link, "PATIENCE", 0.5)
-    assert node.main("intc", "intc", endpoint) == 2
+    assert node.main("intc", "intc", endpoint, keys=pair) == 2
     said = f"cosim node intc: no launcher answered at {endpoint} in 0 s: is `cosim run` waiting there?\n"
     assert capfd.readouterr().err == said
 
