@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+from cosim.inputs import near
+
 # role -> module:class. Modules are imported only when a component is made.
 ROLES: dict[str, str] = {
     "cpu": "cpu_node.node:CpuNode",
@@ -26,7 +28,7 @@ def component_class(role: str, component: str = "") -> Any:
     Raises KeyError for an unknown role, ImportError or AttributeError for a component that is not there.
     """
     if role not in ROLES:
-        raise KeyError(f"no role {role!r}: known are {', '.join(sorted(ROLES))}")
+        raise KeyError(f"no role {role!r}: known are {', '.join(sorted(ROLES))}{near(role, list(ROLES))}")
     if component and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     module, _, name = (component or ROLES[role]).partition(":")

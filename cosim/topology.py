@@ -232,9 +232,10 @@ def _node(name: str, table: Any) -> dict[str, Any]:
 
 def _options(where: str, role: str, component: str) -> dict[str, Any]:
     """Options and defaults of a role; those of somebody's own component come on top. Raises TopologyError."""
-    if role not in ROLES:
-        raise TopologyError(f"{where}: no role {role!r}: known are {', '.join(sorted(ROLES))}{near(role, list(ROLES))}")
-    options: dict[str, Any] = dict(component_class(role).OPTIONS)
+    try:
+        options: dict[str, Any] = dict(component_class(role).OPTIONS)
+    except KeyError as error:
+        raise TopologyError(f"{where}: {error.args[0]}") from None
     if not component:
         return options
     which = f"{where} component = {component!r}"

@@ -290,12 +290,10 @@ class Gdb:
 
     def _number(self, text: str) -> int:
         """Thread of a packet; 0 and -1 are any. Raises Refused."""
-        number = int(text, 16)
-        if number <= 0:
-            return self._current()
+        number = 0 if text == "-1" else _number(text)
         if number > len(self.names):
             raise Refused(BAD)
-        return number
+        return number or self._current()
 
     def _choose(self, text: str) -> str:
         number = self._number(text[1:])
@@ -356,13 +354,13 @@ class Gdb:
 
     def _one_register(self, text: str) -> str:
         state = self._state(self.thread)
-        return _hex(state[self._register(int(text, 16), state)])
+        return _hex(state[self._register(_number(text), state)])
 
     def _set_register(self, text: str) -> str:
         number, _, value = text.partition("=")
         if self.thread != self._current():
             raise Refused(NOT_HERE)
-        name = self._register(int(number, 16), self._state(self.thread))
+        name = self._register(_number(number), self._state(self.thread))
         raw = bytes.fromhex(value)
         if len(raw) != 4:
             raise Refused(BAD)
@@ -413,7 +411,7 @@ class Gdb:
             raise Refused(NOWHERE) from None
 
     def _read_memory(self, text: str) -> str:
-        address, length = (int(part, 16) for part in text.split(","))
+        address, length = _numbers(text)
         found = b""
         try:
             for _, paddr, n in self._pieces(address, min(length, MEMORY)):
@@ -433,7 +431,7 @@ class Gdb:
         return self._store(place, plain.encode("latin-1"))
 
     def _store(self, place: str, data: bytes) -> str:
-        address, length = (int(part, 16) for part in place.split(","))
+        address, length = _numbers(place)
         if len(data) != length:
             raise Refused(BAD)
         pieces = list(self._pieces(address, length))
@@ -449,10 +447,11 @@ class Gdb:
     # Breakpoints and watchpoints
 
     def _place(self, text: str) -> tuple[str, int, int]:
-        kind, address, length = text.split(";")[0].split(",")
-        if not 0 < int(length, 16) <= PACKET:
+        kind, _, place = text.split(";")[0].partition(",")
+        address, length = _numbers(place)
+        if not 0 < length <= PACKET:
             raise Refused(BAD)
-        return kind, int(address, 16), int(length, 16)
+        return kind, address, length
 
     def _insert(self, text: str) -> str:
         kind, address, length = place = self._place(text)
@@ -512,8 +511,9 @@ class Gdb:
     def _go(self, text: str, step: bool) -> None:
         """c, s: with an address to go on from, or without."""
         if text:
+            address = _hex(_number(text))
             self.thread = self._current()
-            self._set_register(f"10={_hex(int(text, 16))}")
+            self._set_register(f"10={address}")
         self._resume(self.machine.vcpu if step else None)
 
     def _continue(self, text: str) -> None:
@@ -524,10 +524,10 @@ class Gdb:
 
     def _continue_with(self, text: str) -> None:
         """C: the signal is nobody's here."""
-        self._go(text.partition(";")[2], False)
+        self._go(_behind_signal(text), False)
 
     def _step_with(self, text: str) -> None:
-        self._go(text.partition(";")[2], True)
+        self._go(_behind_signal(text), True)
 
     def _actions(self, _: str) -> str:
         return "vCont;c;C;s;S"
@@ -535,8 +535,10 @@ class Gdb:
     def _resume_each(self, text: str) -> None:
         """vCont: one vCPU steps, or all go on. One that does not run is stepped when it does."""
         actions = [action.partition(":") for action in text.split(";")]
-        if any(action[:1] not in ("c", "C", "s", "S") for action, _, _ in actions):
+        if not all(re.fullmatch("[cs]|[CS][0-9a-fA-F]{2}", action) for action, _, _ in actions):
             raise Refused(BAD)
+        for _, colon, thread in actions:
+            self._number(thread if colon else "0")
         steps = [self._number(thread or "0") for action, _, thread in actions if action[0] in "sS"]
         self._resume(self.names[steps[0] - 1] if steps else None)
 
@@ -608,6 +610,8 @@ class Gdb:
         start, count = int(address, 0), int(length, 0)
         if not 0 < count <= DUMP:
             raise ValueError(f"expected 1 to {DUMP} bytes")
+        if not 0 <= start < 1 << 29:
+            raise ValueError("expected a physical address, below 0x20000000")
         raw = bytes(self.machine.core.read(start, count))
         rows = []
         for k in range(0, count, 16):
@@ -662,8 +666,29 @@ def _hex(value: int) -> str:
     return value.to_bytes(4, "little").hex()
 
 
+def _number(text: str) -> int:
+    """A number of a packet: hexadecimal digits alone, of 32 bits. Raises Refused."""
+    if not re.fullmatch("[0-9a-fA-F]{1,16}", text) or int(text, 16) > 0xFFFFFFFF:
+        raise Refused(BAD)
+    return int(text, 16)
+
+
+def _numbers(text: str) -> tuple[int, int]:
+    """ "address,length". Raises Refused."""
+    first, _, second = text.partition(",")
+    return _number(first), _number(second)
+
+
+def _behind_signal(text: str) -> str:
+    """C, S: "sig" or "sig;address"; the address, or "". Raises Refused."""
+    found = re.fullmatch("[0-9a-fA-F]{2}(?:;(.+))?", text, re.DOTALL)
+    if not found:
+        raise Refused(BAD)
+    return found[1] or ""
+
+
 def _part(whole: str, text: str) -> str:
     """What a qXfer asks for: "offset,length" of a text."""
-    offset, length = (int(part, 16) for part in text.split(","))
+    offset, length = _numbers(text)
     part = whole[offset : offset + length]
     return ("l" if offset + length >= len(whole) else "m") + part

@@ -331,6 +331,15 @@ def artefact(name: str, file: str) -> Path:
     return path.resolve()
 
 
+def built(name: str) -> list[Path]:
+    """Files of a guest in the cache. Raises BuildError if it is not built."""
+    folder = cache() / name
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    if not files:
+        raise BuildError(f"run `cosim guests build {name}`")
+    return files
+
+
 def main(names: list[str]) -> int:
     """Command line; data (the files) to stdout, progress to stderr; returns the exit code."""
     try:

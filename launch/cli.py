@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from cosim.topology import TopologyError
+from launch.arguments import Parser, Version
 from launch.record import CheckFailed, RecordError, write_json
 from launch.supervise import NodeFailure
 
@@ -75,7 +76,8 @@ def _failed(args: argparse.Namespace, error: BaseException) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line, as docs/reference/commands.md shows it."""
-    top = argparse.ArgumentParser(prog="cosim", description="An SH-4A board as processes in lockstep.")
+    top = Parser(prog="cosim", description="An SH-4A board as processes in lockstep.")
+    top.add_argument("--version", action=Version)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, text: str, function: object) -> argparse.ArgumentParser:

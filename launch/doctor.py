@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import shutil
 import sys
@@ -11,10 +10,10 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 
-from cosim.placement import ROLES
-from guests.build import CROSS, GUESTS, LINUX_TAR, artefact
+from guests.build import CROSS, GUESTS, KERNELS, LINUX_TAR, built
 from guests.stages import BuildError
 from launch.record import write_json
+from launch.version import generated_code, native_core
 
 Finding = tuple[str, bool, str, str]  # what, whether it is there, detail, what to do
 
@@ -38,13 +37,10 @@ def _python() -> list[Finding]:
             found.append((name, True, metadata.version(name), ""))
         except metadata.PackageNotFoundError:
             found.append((name, False, "not installed", "run `make setup`"))
-    package = ROLES["cpu"].partition(".")[0]
-    native = importlib.util.find_spec(package + "._native") is not None
+    native = bool(native_core())
     found.append(("native core", native, "built" if native else "not built", "run `make setup`"))
     if native:
-        core = importlib.import_module(package + "._native").Core(0x08000000, 0x1000)
-        detail = "x86-64" if core.generates else "none for this host: all is interpreted, many times slower"
-        found.append(("code generator", True, detail, ""))
+        found.append(("code generator", True, generated_code(), ""))
     return found
 
 
@@ -61,14 +57,16 @@ def _system() -> list[Finding]:
 
 
 def _guests() -> list[Finding]:
-    files = {"rtos": "rtos-demo-spumone.elf", "bench": "integer.elf"}
     found: list[Finding] = []
-    for name in GUESTS:
+    for name in [*GUESTS, *(name for name in KERNELS if name not in GUESTS)]:
         try:
-            path = artefact(name, files.get(name, "vmlinux"))
-            found.append((f"guest {name}", True, f"{path.stat().st_size} bytes", ""))
+            files = built(name)
+            detail = ", ".join(f"{path.name} {path.stat().st_size:,} bytes" for path in files[:2])
+            found.append((f"guest {name}", True, detail + (f", and {len(files) - 2} more" if files[2:] else ""), ""))
         except BuildError as error:
-            found.append((f"guest {name}", False, "not built", str(error)))
+            wanted = name in GUESTS
+            detail = "not built" if wanted else f"not built; only by its name: {error}"
+            found.append((f"guest {name}", not wanted, detail, str(error)))
     return found
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
 from commands import EXAMPLES, run
+
+from guests.build import GUESTS
 
 RTOS = EXAMPLES / "rtos.toml"
 
@@ -20,14 +23,30 @@ class TestDoctor:
         assert outcome.code == any(line.startswith("NO  ") for line in lines)
         assert outcome.err == ""
 
-    def test_what_is_missing_and_what_to_do(self, cosim, monkeypatch):
+    def test_what_is_missing_and_what_to_do(self, cosim, monkeypatch, tmp_path):
         monkeypatch.setattr(shutil, "which", lambda name: None)
-        monkeypatch.setattr("launch.doctor.artefact", _not_built)
+        monkeypatch.setattr("guests.build.cache", lambda: tmp_path)
         outcome = cosim("doctor")
         assert outcome.code == 1
         lines = outcome.out.splitlines()
         assert "NO  qemu-sh4: missing, for tests; run `sh guests/setup_host.sh`" in lines
-        assert "NO  guest linux: not built; run `cosim guests build linux`" in lines
+        for name in GUESTS:
+            assert f"NO  guest {name}: not built; run `cosim guests build {name}`" in lines
+        assert "spumone" in GUESTS
+
+    def test_every_guest_of_the_examples_is_there(self, cosim, monkeypatch, tmp_path):
+        """Each as a file of its own name: none is taken for another."""
+        used = {
+            name for path in EXAMPLES.glob("*.toml") for name in re.findall("guest:([a-z0-9-]+)/", path.read_text())
+        }
+        used.add("spumone")
+        for name in used:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / f"{name}.bin").write_bytes(b"x")
+        monkeypatch.setattr("guests.build.cache", lambda: tmp_path)
+        lines = cosim("doctor").out.splitlines()
+        for name in used:
+            assert f"ok  guest {name}: {name}.bin 1 bytes" in lines
 
     def test_json(self, cosim):
         outcome = cosim("doctor", "--json", "-")
@@ -35,12 +54,6 @@ class TestDoctor:
         assert outcome.json["ok"] == (outcome.code == 0)
         assert {"what", "ok", "detail", "do"} == set(outcome.json["findings"][0])
         assert "ok  Python" in outcome.err
-
-
-def _not_built(name: str, file: str) -> None:
-    from guests.stages import BuildError
-
-    raise BuildError(f"run `cosim guests build {name}`")
 
 
 class TestGuests:
@@ -123,3 +136,38 @@ def test_help(cosim):
     assert outcome.code == 0
     for command in ("run", "latency", "swap", "node", "guests", "doctor"):
         assert f"\n    {command} " in outcome.out
+
+
+def test_version(cosim):
+    outcome = cosim("--version")
+    assert outcome.code == 0
+    whats = [re.split(r":? ", line)[0] for line in outcome.out.splitlines()]
+    assert whats == ["cosim", "protocol", "Python", "libzmq", "native", "generated"]
+    assert re.match(r"cosim \d+\.\d+\.\d+\nprotocol \d+, state schema \d+\nPython 3\.\d+", outcome.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "cosim: error: argument COMMAND: invalid choice: 'rnu' "),
+        (["run", RTOS, "--untl", "1s"], "cosim run: error: no option --untl (did you mean --until or "),
+        (["run", RTOS, "--recrod=x"], "cosim run: error: no option --recrod (did you mean --record?)"),
+        (["run", RTOS, "-until", "1s"], "cosim run: error: no option -until (did you mean --until or "),
+        (["swap", RTOS, "--nod", "cpu", "--wiht", "x=y", "--with", "a=b"], "cosim swap: error: no option --wiht (did "),
+        (["latency", "--timing", "sh4"], "cosim latency: error: argument --timing: invalid choice: 'sh4' "),
+        (["run", RTOS, RTOS], f"cosim run: error: '{RTOS}' is one argument too many"),
+        (["guests", "biuld"], "cosim guests: error: argument action: invalid choice: 'biuld' "),
+        (["--versoin"], "cosim: error: "),
+    ],
+)
+def test_what_is_misspelt(cosim, arguments, said):
+    outcome = cosim(*arguments)
+    assert outcome.code == 2 and outcome.out == ""
+    assert outcome.last.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("rnu", "run"), ("latancy", "latency"), ("doctr", "doctor"), ("--timing", "")]
+)
+def test_the_nearest_command(cosim, word, near):
+    assert cosim(word).last.endswith(f"(did you mean {near}?)" if near else "COMMAND")
