@@ -1,7 +1,8 @@
 # make demo    set up, show the RTOS, build SPUMONE and Linux, run all and measure, twice
 # make test    set up, build the guests, run all tests but those marked long
 # make setup   virtual environment, Debian packages, native core
-.PHONY: demo test test-long setup guests docs lint bench clean
+# make sanitize  tests/cpu on a native core with the compiler's sanitizers
+.PHONY: demo test test-long sanitize setup guests docs lint bench clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -25,6 +26,9 @@ test: setup guests
 
 test-long: setup guests
 	$(PYTHON) -m pytest -m long
+
+sanitize: setup guests
+	$(PYTHON) tests/sanitize.py
 
 setup: $(VENV)/.ready
 

@@ -260,8 +260,8 @@ _SOURCE = """
 1111nnnnmmmm0111 fmov_sr0   ls  store  F   sm,n,r0,fpscr>     fmov {fm},@(r0,{n})
 1111nnnn00011101 flds       ls  fmove  F   fn,fpscr>fpul      flds {fn},fpul
 1111nnnn00001101 fsts       ls  fmove  F   fpul,fpscr>fn      fsts fpul,{fn}
-1111nnnn01011101 fabs       ls  fmove  F   pn,fpscr>pn        fabs {fn}
-1111nnnn01001101 fneg       ls  fmove  F   pn,fpscr>pn        fneg {fn}
+1111nnnn01011101 fabs       ls  fmove  F   fn,fpscr>fn        fabs {fn}
+1111nnnn01001101 fneg       ls  fmove  F   fn,fpscr>fn        fneg {fn}
 1111nnnnmmmm0000 fadd       or  fp     F   pm,pn,fpscr>pn     fadd {fm},{fn}
 1111nnnnmmmm0001 fsub       or  fp     F   pm,pn,fpscr>pn     fsub {fm},{fn}
 1111nnnnmmmm0010 fmul       or  fp     F   pm,pn,fpscr>pn     fmul {fm},{fn}

@@ -40,7 +40,7 @@ void decode(uint16_t w, struct insn *i)
     switch (w >> 12) {
     case 0xa:
     case 0xb:
-        i->imm = ((int32_t)(w << 20) >> 20) * 2 + 4;
+        i->imm = ((int32_t)((uint32_t)w << 20) >> 20) * 2 + 4;
         break;
     case 0x8:
         i->imm = (w >> 8 & 15) < 8 ? (w & 15) : (int8_t)w;

@@ -588,16 +588,15 @@ void fpu_execute(core *c, const struct insn *i)
     unsigned cause = 0;
     uint64_t r;
     switch (i->op) {
-    case OP_fldi0: c->fr[i->n] = 0; return;
-    case OP_fldi1: c->fr[i->n] = 0x3f800000; return;
+    case OP_fldi0: case OP_fldi1:
+        if (c->fpscr & FPSCR_PR)
+            illegal(c);
+        c->fr[i->n] = i->op == OP_fldi1 ? 0x3f800000 : 0;
+        return;
     case OP_flds: c->fpul = c->fr[i->n]; return;
     case OP_fsts: c->fr[i->n] = c->fpul; return;
-    case OP_fabs:
-        c->fr[c->fpscr & FPSCR_PR ? i->n & 14 : i->n] &= 0x7fffffff;
-        return;
-    case OP_fneg:
-        c->fr[c->fpscr & FPSCR_PR ? i->n & 14 : i->n] ^= 0x80000000;
-        return;
+    case OP_fabs: c->fr[i->n] &= 0x7fffffff; return; /* of FRn, whatever PR is */
+    case OP_fneg: c->fr[i->n] ^= 0x80000000; return;
     case OP_fadd: case OP_fsub: case OP_fmul: case OP_fdiv: arithmetic(c, i); return;
     case OP_fcmpeq: case OP_fcmpgt: compare(c, i); return;
     case OP_fmac: fused(c, i); return;
@@ -634,7 +633,11 @@ void fpu_execute(core *c, const struct insn *i)
         c->fr[i->n | 1] = k;
         return;
     }
-    case OP_frchg: set_fpscr(c, c->fpscr ^ FPSCR_FR); return;
+    case OP_frchg:
+        if (c->fpscr & FPSCR_PR)
+            illegal(c);
+        set_fpscr(c, c->fpscr ^ FPSCR_FR);
+        return;
     case OP_fschg: c->fpscr ^= FPSCR_SZ; return;
     case OP_fpchg: c->fpscr ^= FPSCR_PR; return;
     default: move(c, i);

@@ -58,7 +58,6 @@ static void scatter(core *c, const uint32_t *s)
     memcpy(c->xf, s + 53, 64);
     for (int k = 0; k < 10; k++)
         *last[k] = s[69 + k];
-    c->ssr &= SR_MASK;
     if (other_space)
         mmu_flush(c);
     if (other_caching)

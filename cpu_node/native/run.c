@@ -169,9 +169,10 @@ static void mac_long(core *c, unsigned m, unsigned n)
     int64_t acc = (int64_t)((uint64_t)c->mach << 32 | c->macl), product = (int64_t)a * b;
     if (c->sr & SR_S) { /* 48-bit saturation */
         const int64_t top = 0x00007fffffffffff, bottom = -0x0000800000000000;
-        acc = (int64_t)((uint64_t)acc << 16) >> 16;
-        acc += product; /* |product| < 2^62, |acc| < 2^47: no overflow */
-        acc = acc > top ? top : acc < bottom ? bottom : acc;
+        int64_t sum;
+        if (__builtin_add_overflow(acc, product, &sum)) /* both have one sign */
+            sum = acc;
+        acc = sum > top ? top : sum < bottom ? bottom : sum;
     } else {
         acc = (int64_t)((uint64_t)acc + (uint64_t)product);
     }
@@ -187,14 +188,11 @@ static void mac_word(core *c, unsigned m, unsigned n)
     c->r[n] = rn;
     c->r[m] = (m == n ? rn : c->r[m]) + 2;
     int64_t product = (int64_t)a * b;
-    if (c->sr & SR_S) { /* 32-bit saturation of MACL; MACH bit 0 tells */
+    if (c->sr & SR_S) { /* MACL saturates to 32 bits; MACH becomes 1 then, else it stays */
         int64_t sum = (int64_t)(int32_t)c->macl + product;
-        if (sum > INT32_MAX) {
-            c->mach |= 1;
-            sum = INT32_MAX;
-        } else if (sum < INT32_MIN) {
-            c->mach |= 1;
-            sum = INT32_MIN;
+        if (sum != (int32_t)sum) {
+            c->mach = 1;
+            sum = sum > 0 ? INT32_MAX : INT32_MIN;
         }
         c->macl = (uint32_t)sum;
     } else {
@@ -242,7 +240,7 @@ static void ldc(core *c, unsigned op, unsigned m, uint32_t v)
     switch (op) {
     case OP_ldc_gbr: case OP_ldcl_gbr: c->gbr = v; break;
     case OP_ldc_vbr: case OP_ldcl_vbr: c->vbr = v; break;
-    case OP_ldc_ssr: case OP_ldcl_ssr: c->ssr = v & SR_MASK; break;
+    case OP_ldc_ssr: case OP_ldcl_ssr: c->ssr = v; break; /* RTE masks it */
     case OP_ldc_spc: case OP_ldcl_spc: c->spc = v; break;
     case OP_ldc_sgr: case OP_ldcl_sgr: c->sgr = v; break;
     case OP_ldc_dbr: case OP_ldcl_dbr: c->dbr = v; break;

@@ -83,8 +83,8 @@ static bool can(const struct insn *i, uint32_t key)
     if (i->flags & (F_ILLEGAL | F_MARKED) || (i->flags & F_PRIV && !(key & KEY_MD)) ||
         (i->flags & F_FPU && key & KEY_FD))
         return false;
+    bool wide = key & KEY_PR;
     if (is_fp_arithmetic(i->op)) {
-        bool wide = key & KEY_PR;
         if (key & KEY_ENABLES)
             return false;
         switch (i->op) {
@@ -95,6 +95,7 @@ static bool can(const struct insn *i, uint32_t key)
         }
     }
     switch (i->op) {
+    case OP_fldi0: case OP_fldi1: case OP_frchg: return !wide;
     case OP_movco: case OP_tasb: case OP_macl: case OP_macw: case OP_andb_gbr: case OP_orb_gbr: case OP_xorb_gbr:
     case OP_rte: case OP_trapa: case OP_sleep: case OP_ldtlb: case OP_ldc_sr: case OP_ldcl_sr: case OP_stcl_sr:
     case OP_lds_fpscr: case OP_ldsl_fpscr: case OP_sts_fpscr: case OP_stsl_fpscr:
@@ -775,12 +776,6 @@ static void control_move(struct tr *t, const struct insn *i)
         } else {
             from = held(t, i->n, RAX);
         }
-        if (op == OP_ldc_ssr || op == OP_ldcl_ssr) {
-            if (from != RAX)
-                mov_load(&t->p, RAX, in_reg(from));
-            alu_imm(&t->p, AND, in_reg(RAX), (int32_t)SR_MASK);
-            from = RAX;
-        }
         mov_store(&t->p, word, from);
     }
 }
@@ -1078,8 +1073,8 @@ static void generate(struct tr *t, const struct insn *i, uint32_t pc, const uint
     case OP_fldi1: mov_imm(p, FR(n), 0x3f800000); break;
     case OP_flds: mov_load(p, RAX, FR(n)); mov_store(p, FIELD(fpul), RAX); break;
     case OP_fsts: mov_load(p, RAX, FIELD(fpul)); mov_store(p, FR(n), RAX); break;
-    case OP_fabs: alu_imm(p, AND, FR(t->key & KEY_PR ? n & 14 : n), 0x7fffffff); break;
-    case OP_fneg: alu_imm(p, XOR, FR(t->key & KEY_PR ? n & 14 : n), (int32_t)0x80000000); break;
+    case OP_fabs: alu_imm(p, AND, FR(n), 0x7fffffff); break;
+    case OP_fneg: alu_imm(p, XOR, FR(n), (int32_t)0x80000000); break;
     case OP_fschg: alu_imm(p, XOR, FIELD(fpscr), FPSCR_SZ); t->key ^= KEY_SZ; break;
     case OP_fpchg: alu_imm(p, XOR, FIELD(fpscr), FPSCR_PR); t->key ^= KEY_PR; break;
     case OP_frchg: fp_call(t, i); break;

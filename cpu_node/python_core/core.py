@@ -111,7 +111,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         space = (self.pteh & 0xFF, self.mmucr)
         for name, value in values.items():
             if name in PLAIN:
-                setattr(self, name, value & 0x700083F3 if name == "ssr" else value)
+                setattr(self, name, value)
             else:
                 self._element(name, value)
         if space != (self.pteh & 0xFF, self.mmucr):

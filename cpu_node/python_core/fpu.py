@@ -219,18 +219,24 @@ def _fmov_store(c: Any, name: str, n: int, m: int) -> None:
 
 
 def _sign(c: Any, name: str, n: int) -> None:
-    k = n & 14 if c.fpscr & PR else n
-    c.fr[k] = c.fr[k] & 0x7FFFFFFF if name == "fabs" else c.fr[k] ^ 0x80000000
+    c.fr[n] = c.fr[n] & 0x7FFFFFFF if name == "fabs" else c.fr[n] ^ 0x80000000
 
 
 def _move(c: Any, name: str, n: int) -> None:
     if name == "flds":
         c.fpul = c.fr[n]
     else:
-        c.fr[n] = {"fldi0": 0, "fldi1": 0x3F800000, "fsts": c.fpul}[name]
+        c.fr[n] = c.fpul
+
+
+def _constant(c: Any, name: str, n: int) -> None:
+    _single_only(c)
+    c.fr[n] = 0x3F800000 if name == "fldi1" else 0
 
 
 def _toggle(c: Any, name: str) -> None:
+    if name == "frchg":
+        _single_only(c)
     c.set_fpscr(c.fpscr ^ {"frchg": FR, "fschg": SZ, "fpchg": PR}[name])
 
 
@@ -249,7 +255,8 @@ _BY_FIELDS: dict[Callable[..., None], tuple[str, str]] = {
     _fmov_load: ("fmov_load fmov_inc fmov_lr0", "name n m"),
     _fmov_store: ("fmov_store fmov_dec fmov_sr0", "name n m"),
     _sign: ("fabs fneg", "name n"),
-    _move: ("fldi0 fldi1 flds fsts", "name n"),
+    _move: ("flds fsts", "name n"),
+    _constant: ("fldi0 fldi1", "name n"),
     _toggle: ("frchg fschg fpchg", "name"),
 }
 FPU = {name: (run, fields.split()) for run, (names, fields) in _BY_FIELDS.items() for name in names.split()}

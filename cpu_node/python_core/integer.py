@@ -43,23 +43,20 @@ def div1(c: Any, n: int, m: int) -> None:
 
 
 def mac_long(c: Any, n: int, m: int) -> None:
-    """MAC.L: both operands are read before a register changes; S=1 saturates to 48 bits."""
+    """MAC.L: both operands are read before a register changes; S=1 saturates the sum to 48 bits."""
     r = c.r
     a = s32(c.load(r[n], 4))
     b = s32(c.load(r[m] + 4 * (n == m) & W, 4))
     r[n] = r[n] + 4 & W
     r[m] = r[m] + 4 & W
-    acc = c.mach << 32 | c.macl
+    acc = (s32(c.mach) << 32 | c.macl) + a * b
     if c.sr & 2:
-        acc = ((acc & (1 << 48) - 1) ^ 1 << 47) - (1 << 47) + a * b
         acc = max(-(1 << 47), min((1 << 47) - 1, acc))
-    else:
-        acc += a * b
     c.mach, c.macl = acc >> 32 & W, acc & W
 
 
 def mac_word(c: Any, n: int, m: int) -> None:
-    """MAC.W: S=1 saturates MACL to 32 bits and sets MACH bit 0 when it did."""
+    """MAC.W: S=1 saturates MACL to 32 bits; MACH becomes 1 when it did, and stays otherwise."""
     r = c.r
     a = s32(s16(c.load(r[n], 2)))
     b = s32(s16(c.load(r[m] + 2 * (n == m) & W, 2)))
@@ -69,7 +66,7 @@ def mac_word(c: Any, n: int, m: int) -> None:
         total = s32(c.macl) + a * b
         if not -0x80000000 <= total <= 0x7FFFFFFF:
             total = 0x7FFFFFFF if total > 0 else -0x80000000
-            c.mach |= 1
+            c.mach = 1
         c.macl = total & W
     else:
         acc = (c.mach << 32 | c.macl) + a * b
@@ -219,10 +216,9 @@ ldtlb       c.ldtlb()
 # LDC, LDS, STC and STS: what is written with the value x, and what is read.
 _WRITES = {
     "sr": "c.set_sr(x)",
-    "ssr": "c.ssr = x & 0x700083f3",
     "bank": "c.bank[m & 7] = x",
     "fpscr": "c.set_fpscr(x)",
-    **{name: f"c.{name} = x" for name in "gbr vbr spc sgr dbr mach macl pr fpul".split()},
+    **{name: f"c.{name} = x" for name in "gbr vbr ssr spc sgr dbr mach macl pr fpul".split()},
 }
 _READS = {"sr": "c.get_sr()", "bank": "c.bank[m & 7]"}
 

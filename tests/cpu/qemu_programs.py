@@ -265,17 +265,18 @@ def ordinary_float(rng: random.Random) -> int:
 
 
 def fpu_case(rng: random.Random, mode: int) -> bytes:
-    """FPU instructions under a mode; doubles in even registers only."""
+    """FPU instructions under a mode; of doubles, arithmetic is in even registers, what acts on one register in any."""
     wide, step = bool(mode & PR), 2 if mode & PR else 1
 
     def one() -> str:
         n, m, g = rng.randrange(0, 16, step), rng.randrange(0, 16, step), rng.choice(FREE)
         texts = [f"{rng.choice(('fadd', 'fsub', 'fmul', 'fdiv'))} fr{m},fr{n}"] * 6
         texts += [f"fcmp/gt fr{m},fr{n}; movt r{g}", f"fsqrt fr{n}"]
-        texts += [f"float fpul,fr{n}", f"lds r{g},fpul; float fpul,fr{n}", f"sts fpul,r{g}", f"flds fr{n},fpul"]
-        texts += [f"fabs fr{n}", f"fneg fr{n}", f"fmov fr{m},fr{n}"]
+        any_n = rng.randrange(16)
+        texts += [f"float fpul,fr{n}", f"lds r{g},fpul; float fpul,fr{n}", f"sts fpul,r{g}", f"flds fr{any_n},fpul"]
+        texts += [f"fabs fr{any_n}", f"fneg fr{any_n}", f"fmov fr{m},fr{any_n if not mode & SZ else n}"]
         if not mode & DN:
-            texts.append(f"fsts fpul,fr{n}")
+            texts.append(f"fsts fpul,fr{any_n}")
         if wide:
             texts += [f"fcnvsd fpul,dr{n}", f"fcnvds dr{n},fpul"] * 2
         else:

@@ -88,7 +88,7 @@ def random_snapshot(rng: random.Random, tick: int) -> dict[str, Any]:
             state[name] = random_float(rng)
     mode = rng.choice((0x40000000, 0x40000000, 0x60000000, 0x60000000, 0x00000000, 0x50000000))
     state["sr"] = mode | rng.getrandbits(10) & 0x3F3 | (0x8000 if rng.random() < 0.05 else 0)
-    state["ssr"] = 0x40000000 | rng.getrandbits(10) & 0x3F3
+    state["ssr"] = 0x40000000 | rng.getrandbits(10) & 0x3F3 | rng.getrandbits(32) & 0x8FFF7C0C
     enables = rng.getrandbits(5) << 7 if rng.random() < 0.2 else 0
     state["fpscr"] = rng.getrandbits(4) << 18 | rng.getrandbits(1) | enables | rng.getrandbits(5) << 2
     user = not state["sr"] & 0x40000000

@@ -262,7 +262,14 @@ def test_mac_long_accumulates_64_bits_with_wrap(bench: Bench) -> None:
         (-(1 << 31), 0x7FFFFFFF, 0, 0xFFFF800000000000),
         (1, 1, 0, 1),
         (-1, 1, 0, 0xFFFFFFFFFFFFFFFF),
-        (0, 0, 0x1234800000000000, 0xFFFF800000000000),  # bits above the 48 are not looked at
+        # An accumulator beyond 48 bits, as a SH7091 has it (QEMU's tests of 2024): the whole sum is what saturates
+        (0x7FFFFFFF, 0x7FFFFFFF, 0x00007FFF12345678, 0x00007FFFFFFFFFFF),
+        (-1, 1, 0x8000000000000000, 0xFFFF800000000000),
+        (0x7FFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF00000000, 0x00007FFFFFFFFFFF),
+        (0, 0, 0x1234800000000000, 0x00007FFFFFFFFFFF),
+        (0, 0, 0x8234000000000000, 0xFFFF800000000000),
+        (-(1 << 31), 0x7FFFFFFF, 0x8000000000000001, 0xFFFF800000000000),
+        (-(1 << 31), 1 << 17, (1 << 48) + 5, 5),
     ],
 )
 def test_mac_long_saturates_to_48_bits(bench: Bench, a: int, b: int, acc: int, result: int) -> None:
@@ -276,11 +283,15 @@ def test_mac_long_saturates_to_48_bits(bench: Bench, a: int, b: int, acc: int, r
         (-1, 1, 0x80000000, 0x00000001_80000000),
         (1, 1, 0x7FFFFFFE, 0x7FFFFFFF),
         (-0x8000, -0x8000, 0x40000000, 0x00000001_7FFFFFFF),
-        (1, 1, 0xABCD0000_7FFFFFFF, 0xABCD0001_7FFFFFFF),
+        (1, 1, 0xABCD0000_7FFFFFFF, 0x00000001_7FFFFFFF),
+        (2, 3, 0xABCDEF12_7FFFFFFA, 0x00000001_7FFFFFFF),  # these two as a SH7091 has it
+        (-1, 1, 0xABCD0000_80000000, 0x00000001_80000000),
         (2, 3, 0xABCD0000_00000001, 0xABCD0000_00000007),
+        (2, -3, 0x12345678_7FFFFFFE, 0x12345678_7FFFFFF8),
+        (0x7FFF, 0x7FFF, 0x0000000F_FFFFFFFF, 0x0000000F_3FFF0000),
     ],
 )
-def test_mac_word_saturates_to_32_bits_and_tells_in_mach(bench: Bench, a: int, b: int, acc: int, result: int) -> None:
+def test_mac_word_saturates_to_32_bits_and_mach_becomes_1(bench: Bench, a: int, b: int, acc: int, result: int) -> None:
     assert mac(bench, "w", a, b, acc, 1) == result
 
 

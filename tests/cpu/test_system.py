@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from bench_core import BL, CODE, DATA, FD, MD, RB, Bench
 
@@ -42,7 +44,7 @@ def test_control_registers_through_memory_in_both_banks(bench: Bench, name: str,
     bench.core.set_state({name: 0x55})
     loop = f"ldc r10,{name}; stc.l {name},@-r8; ldc r11,{name}; ldc.l @r8+,{name}; stc {name},r12; sub r10,r12"
     loop = f"{loop}; or r12,r13; stc.l {name},@-r9; add #16,r10; dt r14; bf .-20"
-    first = MD | 0x10
+    first = 0x8FFF0010
     state = bench.go(loop, sr=sr, r8=DATA, r9=DATA + 0x100, r10=first, r11=MD | 0xF0, r12=0, r13=0, r14=50)
     assert (state["r13"], state["r8"], state[name]) == (0, DATA, first + 16 * 49)
     assert [bench.long(DATA + 0x100 - 4 * k) for k in range(1, 51)] == [first + 16 * k for k in range(50)]
@@ -87,9 +89,36 @@ def test_next_instruction_sees_the_new_bank_and_mode(bench: Bench) -> None:
     assert bench.core.state()["expevt"] == 0x180
 
 
-def test_sr_and_ssr_have_no_reserved_bits(bench: Bench) -> None:
-    state = bench.go("ldc r8,ssr; stc ssr,r9; ldc r8,sr; stc sr,r10", r8=0xFFFFFFFF)
-    assert (state["ssr"], state["r9"], state["r10"], state["sr"]) == (0x700083F3,) * 4
+SR_BITS = 0x700083F3
+
+
+def test_sr_has_no_reserved_bits(bench: Bench) -> None:
+    state = bench.go("ldc r8,sr; stc sr,r10", r8=0xFFFFFFFF)
+    assert (state["r10"], state["sr"]) == (SR_BITS,) * 2
+
+
+@pytest.mark.parametrize("name", ["ssr", "spc", "sgr", "dbr", "gbr", "vbr"])
+def test_other_control_registers_hold_all_32_bits(bench: Bench, name: str) -> None:
+    """LDC Rm,SSR is SSR = Rm: what lies outside SR's bits stays, and STC gives it back."""
+    bench.words(DATA, 0x8FFF7C0C)
+    state = bench.go(f"ldc r8,{name}; stc {name},r9; ldc.l @r11+,{name}; stc.l {name},@-r12", r8=0xFFFFFFFF, r11=DATA,
+                     r12=DATA + 8)  # fmt: skip
+    assert (state["r9"], bench.long(DATA + 4), state[name]) == (0xFFFFFFFF, 0x8FFF7C0C, 0x8FFF7C0C)
+
+
+def test_rte_takes_only_the_bits_of_sr(bench: Bench) -> None:
+    """And an exception, which saves SR, leaves no others in SSR."""
+    state = bench.one("rte; nop", sr=MD | RB, ssr=0x8FFF7C0C | MD | T, spc=CODE + 0x100)
+    assert (state["sr"], state["ssr"], state["pc"]) == (MD | T, 0xCFFF7C0D, CODE + 0x100)
+    state = bench.faults("trapa #1", ssr=0xFFFFFFFF)
+    assert (state["ssr"], state["expevt"]) == (MD, 0x160)
+
+
+def test_a_state_and_a_snapshot_keep_all_bits_of_ssr(make_bench: Callable[[], Bench]) -> None:
+    one, other = make_bench(), make_bench()
+    one.core.set_state({"ssr": 0x8FFF7C0C})
+    other.core.restore(one.core.snapshot())
+    assert (one.core.state()["ssr"], other.core.state()["ssr"]) == (0x8FFF7C0C,) * 2
 
 
 def test_sr_read_has_the_current_t(bench: Bench) -> None:

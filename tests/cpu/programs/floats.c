@@ -2,6 +2,17 @@
 #include "start.h"
 static float a[8][8], b[8][8], c[8][8];
 static double d[64];
+static volatile float minus = -2.25f, plus = 3.5f;
+static float seen[4];
+
+/* The first float argument travels in fr5; GCC negates it there without switching FPSCR.PR. */
+__attribute__((noinline)) static void take(float v, float w)
+{
+    seen[0] = v;
+    seen[1] = w;
+}
+
+__attribute__((noinline)) static float sign(float v) { return v < 0 ? -v : v; }
 
 static double root(double x)
 {
@@ -38,6 +49,10 @@ static void run(void)
     }
     word((unsigned)below);
     word((unsigned)whole);
+    take(-plus, -minus);
+    seen[2] = sign(minus);
+    seen[3] = __builtin_fabsf(minus) - plus;
+    out(seen, sizeof seen);
     float tiny = 1e-38f;
     for (int i = 0; i < 12; i++) {
         tiny *= 0.3f;
