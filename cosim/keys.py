@@ -64,6 +64,7 @@ class Gate:
 
     The owner polls ``socket`` and calls ``answer`` when it is readable. With ``once`` an expected key is let in once;
     a PAIR socket needs that, for libzmq aborts when it meets a second peer. Else the owner says when it is used up.
+    Over ipc there are no keys: there ``guard_path`` lets in the first who comes.
     """
 
     def __init__(self, context: Any, once: bool) -> None:
@@ -89,13 +90,19 @@ class Gate:
         socket.zap_domain = DOMAIN
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
+    def guard_path(self, socket: Any, who: str) -> None:
+        """Let in the first who comes to a socket that will be bound at a path."""
+        self.expected[b""] = who
+        socket.zap_domain = DOMAIN
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+
     def answer(self) -> None:
         """Decide what is to be decided now."""
         for _ in range(AT_ONCE):
             if not self.socket.poll(0):
                 return
             version, request, _, _, _, mechanism, *credentials = self.socket.recv_multipart()
-            who = self.expected.get(credentials[0]) if mechanism == b"CURVE" and credentials else None
+            who = self.expected.get(credentials[0] if mechanism == b"CURVE" else b"")
             if who is None:
                 self.turned_away += 1
             elif self.once:

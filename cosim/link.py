@@ -13,6 +13,7 @@ import select
 import socket as sockets
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -78,6 +79,17 @@ def ready(fd: int, event: int, seconds: float = 0) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
+def send(socket: Any, raw: bytes, meanwhile: Callable[[], Any]) -> None:
+    """Send. While the other side takes nothing, ``meanwhile`` is called, which raises when that is not to go on."""
+    while True:
+        try:
+            socket.send(raw, zmq.NOBLOCK)
+            return
+        except zmq.Again:
+            meanwhile()
+            socket.poll(50, zmq.POLLOUT)
+
+
 class Link:
     """DEALER to the launcher's control endpoint. ``receive`` raises Stopped and LinkError.
 
@@ -120,9 +132,9 @@ class Link:
         raise LinkError(f"no launcher answered at {self.endpoint} in {PATIENCE:.0f} s: is `cosim run` waiting there?")
 
     def send(self, body: Body, t: int = 0) -> None:
-        """Send a message to the launcher."""
+        """Send a message to the launcher, which may be slow to take it. Raises LinkError when it is gone."""
         self.seq += 1
-        self.socket.send(wire.encode(body, t, self.seq))
+        send(self.socket, wire.encode(body, t, self.seq), self.check)
 
     def receive(self, timeout_ms: int = 0) -> wire.Frame | None:
         """Next message of the launcher, or None."""
@@ -172,6 +184,11 @@ class Link:
                 f"{os.geteuid()}"
             )
 
+    def look(self) -> None:
+        """What a node does now and then while something else keeps it waiting. Raises Stopped and LinkError."""
+        self.beat()
+        self.receive()
+
     def beat(self, t: int = 0) -> None:
         """Say that this node makes progress, and at which tick, at least each BEAT seconds."""
         now = time.monotonic()
@@ -186,7 +203,8 @@ class Link:
 
     def last_words(self, text: str, code: int = 3) -> None:
         """Say why this node ends."""
-        self.send(Failed(text, code))
+        with suppress(LinkError):  # it is gone: nobody to be told
+            self.send(Failed(text, code))
 
     def close(self) -> None:
         """Close the sockets."""

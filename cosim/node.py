@@ -18,7 +18,7 @@ import zmq
 from cosim import wire
 from cosim.device import Device, DeviceError, Host
 from cosim.keys import Gate, Keys, KeysError, read_line
-from cosim.link import Link, LinkError, Stopped, allow_files, bind, configure
+from cosim.link import Link, LinkError, Stopped, allow_files, bind, configure, send
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
 
@@ -29,20 +29,22 @@ POLL = 50  # ms between looks at the launcher when nothing comes
 def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str, peer: str) -> None:
     """Answer the CPU node on a PAIR socket bound at ``endpoint`` until the launcher says Stop.
 
-    ``peer``: public key of the CPU node, the only one that is let in over tcp.
+    ``peer``: public key of the CPU node, the only one that is let in over tcp. Over ipc it is the first who comes: a
+    PAIR socket must not meet a second, for libzmq aborts then.
     """
     data = configure(context.socket(zmq.PAIR))
-    gate = None
-    if not endpoint.startswith("ipc://"):
+    gate = Gate(context, once=True)
+    if endpoint.startswith("ipc://"):
+        gate.guard_path(data, "cpu")
+    else:
         if link.keys is None or not peer:
             raise KeysError(f"the launcher wants a socket at {endpoint}, but gave no keys for it: only ipc needs none")
-        gate = Gate(context, once=True)
         gate.expect(peer, "cpu")
         gate.guard(data, link.keys.secret)
     bound = bind(data, endpoint)
     link.send(Ready(bound, list(component.line_names), list(component.regions)))
     poller = zmq.Poller()
-    own = [data, link.socket, *([gate.socket] if gate else [])]
+    own = [data, link.socket, gate.socket]
     for source in (*own, *host.filenos()):
         poller.register(source, zmq.POLLIN)
     while True:
@@ -52,30 +54,19 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
             frame = wire.decode(data.recv())
             answer = component.handle(frame.t, frame.body)
             if answer is not None:
-                _answer(link, data, wire.encode(answer, frame.t, frame.seq))
+                send(data, wire.encode(answer, frame.t, frame.seq), link.look)
             output = component.take_output()
             if output:
                 host.write(output)
                 link.send(Output(component.name, output), frame.t)
         if not ready or link.socket in ready:
             link.receive()
-        if gate is not None and gate.socket in ready:
+        if gate.socket in ready:
             gate.answer()
         if len(ready) > sum(source in ready for source in own):
             typed = host.read()
             if typed:
                 link.send(HostInput(component.name, typed))
-
-
-def _answer(link: Link, data: Any, raw: bytes) -> None:
-    """Send to the CPU node; one that is gone takes nothing, so the launcher is listened to meanwhile."""
-    while True:
-        try:
-            data.send(raw, zmq.NOBLOCK)
-            return
-        except zmq.Again:
-            link.beat()
-            link.receive(POLL)
 
 
 def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | None = None) -> int:

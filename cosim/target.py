@@ -11,6 +11,7 @@ import zmq
 from cosim import wire
 from cosim.activity import Row, doing
 from cosim.clock import Promise
+from cosim.link import send
 from cosim.messages import Answer, Body, Write, Writes
 
 BATCH = 8  # posted writes in one message at most
@@ -171,7 +172,7 @@ class Remote(Target):
     def _send(self, t: int, body: Body) -> None:
         self.seq += 1
         self.messages += 1
-        self.socket.send(wire.encode(body, t, self.seq))
+        send(self.socket, wire.encode(body, t, self.seq), self.waiting)
 
     def _call(self, t: int, body: Body) -> Any:
         self._out = None

@@ -2,6 +2,7 @@
 
     [nodes.cpu]
     gdb = "127.0.0.1:1234"        then: gdb-multiarch vmlinux -ex 'target remote 127.0.0.1:1234'
+    gdb = "unix:/tmp/gdb"         then: gdb-multiarch vmlinux -ex 'target remote /tmp/gdb'
 
 The machine calls ``stand`` at every unit boundary where it comes by, and ``ran`` after every run of the core; while gdb
 has stopped it, ``stand`` does not return and virtual time stands still. Nothing here changes a result unless gdb writes
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from cosim import TICK_HZ
+from cosim import TICK_HZ, local_socket
 from cosim.state import Stop
 
 PACKET = 0x4000  # characters in one packet at most, of both sides
@@ -58,10 +59,17 @@ class Refused(Exception):
 
 
 def listen(address: str) -> socket.socket:
-    """A socket that waits at "127.0.0.1:PORT"; port 0 picks a free one. Raises GdbError."""
+    """A socket that waits at "127.0.0.1:PORT", port 0 picks a free one, or at "unix:PATH". Raises GdbError."""
+    if address.startswith("unix:"):
+        try:
+            return local_socket.listen(address.removeprefix("unix:"))
+        except local_socket.LocalSocketError as error:
+            raise GdbError(f"gdb = {address!r}: {error}") from None
     match = re.fullmatch(r"127\.0\.0\.1:(\d{1,5})", address)
     if not match or int(match[1]) > 65535:
-        raise GdbError(f"gdb = {address!r}: expected 127.0.0.1:PORT, an address of this machine only, port 0 to 65535")
+        raise GdbError(
+            f"gdb = {address!r}: expected unix:PATH or 127.0.0.1:PORT, of this machine only, port 0 to 65535"
+        )
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -144,7 +152,7 @@ class Gdb:
             if self.running:
                 self._send("W00")
             self.client.close()
-        self.listener.close()
+        local_socket.close(self.listener)
 
     def _sockets(self) -> list[socket.socket]:
         return [self.listener] if self.client is None else [self.client, self.listener]
@@ -152,8 +160,9 @@ class Gdb:
     def _command(self) -> str:
         first, *others = self.symbols or ["FILE"]
         more = "".join(f" -ex 'add-symbol-file {other}'" for other in others)
-        port = self.listener.getsockname()[1]
-        return f"gdb-multiarch {first}{more} -ex 'target remote 127.0.0.1:{port}'"
+        place = self.listener.getsockname()
+        where = place if isinstance(place, str) else f"127.0.0.1:{place[1]}"
+        return f"gdb-multiarch {first}{more} -ex 'target remote {where}'"
 
     def _forget_client(self) -> None:
         self.client: socket.socket | None = None
@@ -168,7 +177,8 @@ class Gdb:
                 self.note("gdb: another client was turned away; one is attached")
                 return
             client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if client.family == socket.AF_INET:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.client = client
             self.running, self.step_of, self.signal = False, None, TRAP
             self.thread = self._current()

@@ -1,7 +1,7 @@
 """Host side of a serial port: where the guest's bytes go to and typed bytes come from.
 
-``host = "none" | "stdio" | "pty" | "pty:LINK" | "tcp:127.0.0.1:PORT" | "file:PATH"``. Nothing here blocks:
-what a slow client has not taken waits in a buffer, and beyond KEPT bytes the oldest are dropped and
+``host = "none" | "stdio" | "pty" | "pty:LINK" | "tcp:127.0.0.1:PORT" | "unix:PATH" | "file:PATH"``. Nothing here
+blocks: what a slow client has not taken waits in a buffer, and beyond KEPT bytes the oldest are dropped and
 counted; the guest never notices. All that is to be watched hangs on one epoll descriptor, which is what
 ``filenos`` gives: it is readable when ``read`` has something to do, input or output.
 
@@ -18,6 +18,7 @@ import stat
 import tty
 from contextlib import suppress
 
+from cosim import local_socket
 from cosim.device import DeviceError, Host
 from cosim.link import ready
 from cosim.shared_line import Splitter, frame, host_specs
@@ -25,7 +26,7 @@ from cosim.shared_line import Splitter, frame, host_specs
 KEPT = 1 << 20  # bytes that wait for a client at most
 CHUNK = 4096
 FAREWELL = 0.2  # seconds that close waits at most for a client to take the rest
-KINDS = "none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, file:PATH"
+KINDS = "none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, unix:PATH, file:PATH"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK)
 
@@ -212,23 +213,37 @@ class Pty(Stream):
             os.unlink(self.link)
 
 
-class Tcp(Stream):
-    """Listens on 127.0.0.1 and serves one client at a time; what came before a client waits for it."""
+def listen_tcp(node: str, host: str, port: int) -> socket.socket:
+    """A socket that waits at a port. Raises DeviceError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(4)
+    except OSError as error:
+        listener.close()
+        todo = "choose another port or end the program that has it" if error.errno == errno.EADDRINUSE else ""
+        raise DeviceError(
+            f"{node}: host = tcp:{host}:{port}: cannot listen: {error.strerror}" + (todo and f"; {todo}")
+        ) from None
+    listener.setblocking(False)
+    return listener
 
-    def __init__(self, node: str, host: str, port: int) -> None:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(4)
-        except OSError as error:
-            listener.close()
-            todo = "choose another port or end the program that has it" if error.errno == errno.EADDRINUSE else ""
-            raise DeviceError(
-                f"{node}: host = tcp:{host}:{port}: cannot listen: {error.strerror}" + (todo and f"; {todo}")
-            ) from None
-        listener.setblocking(False)
-        super().__init__(node, "{}:{}".format(*listener.getsockname()))
+
+def listen_unix(node: str, path: str) -> socket.socket:
+    """A socket that waits at a path, for this user. Raises DeviceError."""
+    try:
+        return local_socket.listen(path)
+    except local_socket.LocalSocketError as error:
+        raise DeviceError(f"{node}: host = unix:{path}: {error}") from None
+
+
+class Served(Stream):
+    """Serves one client of a listener at a time; what came before a client waits for it."""
+
+    def __init__(self, node: str, listener: socket.socket) -> None:
+        place = listener.getsockname()
+        super().__init__(node, place if isinstance(place, str) else "{}:{}".format(*place))
         self.listener = listener
         self.client: socket.socket | None = None
         self.poll.register(listener, select.EPOLLIN)
@@ -245,7 +260,8 @@ class Tcp(Stream):
                 client.close()
                 continue
             client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if client.family == socket.AF_INET:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.client = client
             self.attach(client.fileno(), client.fileno())
             self.flush()
@@ -263,7 +279,7 @@ class Tcp(Stream):
 
     def close(self) -> None:
         super().close()
-        self.listener.close()
+        local_socket.close(self.listener)
 
 
 class File(HostPort):
@@ -318,14 +334,18 @@ class Consoles(Host):
 def check_spec(spec: str, node: str) -> tuple[str, str]:
     """(kind, what follows the colon) of a ``host`` value. Raises DeviceError for one that is none."""
     kind, _, rest = str(spec).partition(":")
-    if kind not in ("none", "stdio", "pty", "tcp", "file") or (rest and kind in ("none", "stdio")):
+    if kind not in ("none", "stdio", "pty", "tcp", "unix", "file") or (rest and kind in ("none", "stdio")):
         raise DeviceError(f"{node}: host = {spec!r}; expected one of {KINDS}")
     if kind == "file" and not rest:
         raise DeviceError(f"{node}: host = {spec!r} names no file; expected file:PATH")
+    if kind == "unix" and not rest:
+        raise DeviceError(f"{node}: host = {spec!r} names no path; expected unix:PATH")
     if kind == "tcp":
         host, _, port = rest.rpartition(":")
         if host != "127.0.0.1":
-            raise DeviceError(f"{node}: host = {spec!r}: a port listens on 127.0.0.1 only; expected tcp:127.0.0.1:PORT")
+            raise DeviceError(
+                f"{node}: host = {spec!r}: a port listens on 127.0.0.1 only; expected tcp:127.0.0.1:PORT or unix:PATH"
+            )
         if not (port.isascii() and port.isdigit() and int(port) < 65536):
             raise DeviceError(f"{node}: host = {spec!r}: {port!r} is no port number; expected 0 (any free) to 65535")
     return kind, rest
@@ -340,7 +360,9 @@ def open_port(spec: str, node: str) -> HostPort:
         return Pty(node, rest)
     if kind == "tcp":
         host, _, port = rest.rpartition(":")
-        return Tcp(node, host, int(port))
+        return Served(node, listen_tcp(node, host, int(port)))
+    if kind == "unix":
+        return Served(node, listen_unix(node, rest))
     if kind == "file":
         return File(node, rest)
     return HostPort(node)

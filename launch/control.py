@@ -13,8 +13,6 @@ sends who is not let in costs a bounded amount of memory, and never makes the la
 from __future__ import annotations
 
 import os
-import socket
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +22,7 @@ import zmq
 from cosim import wire
 from cosim.keys import Gate, Keys, make_pair, write_file
 from cosim.link import HIGH_WATER, allow_files, bind, configure
+from cosim.local_socket import LocalSocketError, check_free
 from cosim.messages import Body, Refuse
 from cosim.topology import Topology, TopologyError
 from launch.supervise import NodeFailure
@@ -101,14 +100,17 @@ class Control:
         if len(os.fsencode(folder)) > FOLDER:
             raise TopologyError(f"folder {folder} is too long for sockets: set TMPDIR to a shorter path")
         if not wanted:
-            wanted = "tcp://127.0.0.1:*" if topology.run.transport == "tcp" else f"ipc://{folder}/control"
+            wanted = "tcp://127.0.0.1:*" if topology.run.transport == "tcp" else f"ipc://{folder}/control.sock"
         if not wanted.startswith(("ipc://", "tcp://127.0.0.1:")) or wanted.startswith("ipc://@"):
             raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
         return wanted
 
     def _bind(self, wanted: str) -> str:
         if wanted.startswith("ipc://"):
-            _check_free(Path(wanted.removeprefix("ipc://")))
+            try:
+                check_free(wanted.removeprefix("ipc://"))
+            except LocalSocketError as error:
+                raise TopologyError(f"[run] control = {wanted!r}: {error}") from None
         try:
             return bind(self.router, wanted)
         except zmq.ZMQError as error:
@@ -186,18 +188,3 @@ class Control:
             self.gate.turned_away = 0
         self.router.close(linger=200)
         self.context.destroy(linger=200)
-
-
-def _check_free(path: Path) -> None:
-    """ZeroMQ takes a path whatever is there. Raises TopologyError for a file, and for a socket in use."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise TopologyError(f"[run] control = 'ipc://{path}': {error.strerror}; choose another") from None
-    if not stat.S_ISSOCK(mode):
-        raise TopologyError(f"[run] control = 'ipc://{path}': this path exists and is no socket; choose another")
-    with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise TopologyError(f"[run] control = 'ipc://{path}' is in use by another run; choose another")

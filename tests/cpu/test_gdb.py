@@ -541,8 +541,17 @@ class TestAddress:
          "tcp:127.0.0.1:1234", "127.0.0.1:12x", "127.0.0.1:-1", "[::1]:1234", "127.0.0.1:1234 "],
     )  # fmt: skip
     def test_of_this_machine_only(self, address):
-        with pytest.raises(GdbError, match="expected 127.0.0.1:PORT"):
+        with pytest.raises(GdbError, match="expected unix:PATH or 127.0.0.1:PORT"):
             listen(address)
+
+    def test_a_path_is_this_users_only(self, tmp_path):
+        with listen(f"unix:{tmp_path}/g") as first:
+            assert (tmp_path / "g").stat().st_mode & 0o777 == 0o600
+            assert not first.getblocking()
+            with pytest.raises(GdbError, match="this path is in use; choose another"):
+                listen(f"unix:{tmp_path}/g")
+        with pytest.raises(GdbError, match=r"gdb = 'unix:': this path has 0 bytes; expected 1 to 107"):
+            listen("unix:")
 
     def test_in_use(self):
         with listen("127.0.0.1:0") as first:

@@ -9,7 +9,9 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -60,11 +62,16 @@ def receive(client: socket.socket, count: int) -> bytes:
 @pytest.mark.parametrize(
     ("spec", "text"),
     [
-        ("serial", "scif1: host = 'serial'; expected one of none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, file:PATH"),
+        (
+            "serial",
+            "scif1: host = 'serial'; expected one of none, stdio, pty, pty:LINK, tcp:127.0.0.1:PORT, unix:PATH, "
+            "file:PATH",
+        ),
+        ("unix:", "scif1: host = 'unix:' names no path; expected unix:PATH"),
         ("none:x", "scif1: host = 'none:x'; expected one of"),
         ("file:", "scif1: host = 'file:' names no file; expected file:PATH"),
         ("tcp:0.0.0.0:5555", "scif1: host = 'tcp:0.0.0.0:5555': a port listens on 127.0.0.1 only"),
-        ("tcp:localhost:5555", "a port listens on 127.0.0.1 only; expected tcp:127.0.0.1:PORT"),
+        ("tcp:localhost:5555", "a port listens on 127.0.0.1 only; expected tcp:127.0.0.1:PORT or unix:PATH"),
         ("tcp:5555", "a port listens on 127.0.0.1 only"),
         ("tcp:127.0.0.1:", "'' is no port number; expected 0 (any free) to 65535"),
         ("tcp:127.0.0.1:65536", "'65536' is no port number"),
@@ -140,12 +147,59 @@ def test_a_disk_that_fills_keeps_what_was_written(port, tmp_path):
 
 
 def connect(p) -> socket.socket:
+    if p.where.startswith("/"):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(p.where)
+        return client
     host, port = p.where.split(":")
     return socket.create_connection((host, int(port)))
 
 
-def test_tcp_carries_bytes_both_ways(port):
-    p = port("tcp:127.0.0.1:0")
+@pytest.fixture
+def folder() -> Iterator[str]:
+    """A folder with a name short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="t") as name:
+        yield name
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def listening(request, folder) -> str:
+    """A ``host`` that listens."""
+    return "tcp:127.0.0.1:0" if request.param == "tcp" else f"unix:{folder}/console"
+
+
+def test_a_unix_socket_is_this_users_only_and_goes_with_the_port(folder):
+    p = open_port(f"unix:{folder}/console", "scif1")
+    assert os.stat(f"{folder}/console").st_mode & 0o777 == 0o600
+    p.close()
+    assert not os.path.exists(f"{folder}/console")
+
+
+def test_a_unix_socket_that_a_killed_run_left_is_taken(folder):
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{folder}/console")
+    open_port(f"unix:{folder}/console", "scif1").close()
+
+
+def test_a_path_that_cannot_be_had(folder, port):
+    port(f"unix:{folder}/console")
+    with open(f"{folder}/precious", "w") as file:
+        file.write("data")
+    for path, said in (
+        (f"{folder}/console", "this path is in use; choose another"),
+        (f"{folder}/precious", "this path exists and is no socket; choose another"),
+        (f"{folder}/none/console", "cannot listen: No such file or directory"),
+        ("x" * 200, "this path has 200 bytes; expected 1 to 107"),
+    ):
+        with pytest.raises(DeviceError) as error:
+            open_port(f"unix:{path}", "scif1")
+        assert str(error.value) == f"scif1: host = unix:{path}: {said}"
+    with open(f"{folder}/precious") as file:
+        assert file.read() == "data"
+
+
+def test_a_socket_carries_bytes_both_ways(port, listening):
+    p = port(listening)
     with connect(p) as client:
         assert ready(p) and p.read() == b""  # the client is let in
         client.sendall(b"ls\r")
@@ -154,8 +208,8 @@ def test_tcp_carries_bytes_both_ways(port):
         assert receive(client, 9) == b"bin etc\r\n"
 
 
-def test_the_descriptor_to_poll_is_one_for_the_life_of_the_port(port):
-    p = port("tcp:127.0.0.1:0")
+def test_the_descriptor_to_poll_is_one_for_the_life_of_the_port(port, listening):
+    p = port(listening)
     before = p.filenos()
     with connect(p):
         ready(p)
@@ -174,8 +228,8 @@ def test_what_came_before_the_client_waits_for_it(port):
         assert receive(client, 14) == b"boot messages\n"
 
 
-def test_a_second_client_is_sent_away(port):
-    p = port("tcp:127.0.0.1:0")
+def test_a_second_client_is_sent_away(port, listening):
+    p = port(listening)
     with connect(p) as first:
         ready(p)
         p.read()
@@ -187,8 +241,8 @@ def test_a_second_client_is_sent_away(port):
         assert take(p, 1) == b"x"
 
 
-def test_when_a_client_has_gone_the_next_is_let_in(port):
-    p = port("tcp:127.0.0.1:0")
+def test_when_a_client_has_gone_the_next_is_let_in(port, listening):
+    p = port(listening)
     with connect(p) as first:
         ready(p)
         p.read()
@@ -233,8 +287,8 @@ def test_a_port_in_use_names_node_address_and_what_to_do(port):
     )
 
 
-def test_close_lets_a_client_have_the_rest():
-    p = open_port("tcp:127.0.0.1:0", "scif1")
+def test_close_lets_a_client_have_the_rest(listening):
+    p = open_port(listening, "scif1")
     with connect(p) as client:
         ready(p)
         p.read()

@@ -197,8 +197,7 @@ def test_control_of_another_run(rtos, linux, temporary, tmp_path):
         outcome = run("run", SPUMONE, "--until", "1ms", "--set", where)
         assert outcome.code == 2, outcome
         assert (
-            outcome.last
-            == f"cosim: [run] control = 'ipc://{temporary}/control' is in use by another run; choose another"
+            outcome.last == f"cosim: [run] control = 'ipc://{temporary}/control': this path is in use; choose another"
         )
         assert running.process.poll() is None
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,29 @@ class TestDevice:
         for t in (100, 99):
             device.data.send(wire.encode(Read(0xFFD80004, 1, []), t, 1))
         assert "tmu: Read at tick 99, but it stands at 100" in device.heard(Failed).text
+
+    def test_a_second_peer(self, device, context):
+        # A PAIR socket of libzmq aborts its process within a second when peers come that it has no place for.
+        device.welcome()
+        device.data.send(wire.encode(Read(0xFFD80004, 1, []), 1, 1))
+        assert device.data.poll(10_000)
+        device.data.recv()
+        end = time.monotonic() + 4
+        while time.monotonic() < end and device.process.poll() is None:
+            try:
+                stranger = context.socket(zmq.PAIR)
+            except zmq.ZMQError:  # too many that linger
+                time.sleep(0.05)
+                continue
+            stranger.linger, stranger.sndtimeo = 100, 100
+            stranger.connect(f"ipc://{device.temporary}/tmu")
+            with suppress(zmq.Again):
+                for _ in range(100):
+                    stranger.send(os.urandom(20))
+            stranger.close()
+        device.data.send(wire.encode(Read(0xFFD80004, 1, []), 2, 2))
+        assert device.data.poll(10_000), device.process.communicate()[1]
+        assert wire.decode(device.data.recv()).seq == 2
 
     def test_stop(self, device):
         device.welcome()

@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,13 @@ import zmq
 from commands import EXAMPLES, ROOT, Running, digest
 from strangers import Door, idle, knock, recorder, replay
 
-from cosim import wire
+from cosim import link, wire
 from cosim.keys import Gate, Keys, make_pair, read_file, write_file
 from cosim.link import allow_files
-from cosim.messages import Welcome
+from cosim.messages import Failed, Welcome
+from cosim.topology import load
+from launch.control import Control
+from launch.supervise import NodeFailure
 
 RTOS = EXAMPLES / "rtos.toml"
 UNTIL = ("--until", "20ms")
@@ -195,6 +199,50 @@ class TestFlood:
         assert outcome.err.count("refused node nobody") == 1
         [told] = re.findall(r"cosim: refused (\d+) more messages of who is no node of this run", outcome.err)
         assert int(told) > 140_000
+
+
+class TestDoesNotRead:
+    """Somebody who is let in and never reads: nobody waits for it."""
+
+    @pytest.fixture
+    def context(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[zmq.Context]:
+        monkeypatch.setattr(link, "HIGH_WATER", 50)
+        context = zmq.Context()
+        yield context
+        context.destroy(linger=0)
+
+    def test_a_node(self, rtos, temporary, context):
+        control = Control(load(RTOS, [f"run.control=ipc://{temporary}/control"]), temporary, lambda text: None)
+        node = link.configure(context.socket(zmq.DEALER))
+        node.identity, node.linger = b"tmu@1", 0
+        node.connect(f"ipc://{temporary}/control")
+        node.send(b"hello")
+        [(name, identity, _)] = list(control.received(10_000))
+        control.admit(name, identity)
+        with pytest.raises(NodeFailure, match="node tmu: does not read its control socket: "):
+            for _ in range(10_000):
+                control.send("tmu", Welcome("", {"filler": "x" * 10_000}, ""), 0)
+        control.close()
+
+    def test_a_launcher(self, temporary, context):
+        launcher = context.socket(zmq.ROUTER)
+        launcher.rcvhwm, launcher.linger = 1, 0
+        launcher.bind(f"ipc://{temporary}/control")
+        node = link.Link(context, f"ipc://{temporary}/control", "tmu")
+        sent: list[int] = []
+
+        def goes() -> None:
+            time.sleep(1)
+            launcher.close()
+
+        threading.Thread(target=goes).start()
+        with pytest.raises(link.LinkError, match=f"the launcher at ipc://{temporary}/control is gone"):
+            while True:
+                node.send(Failed("x" * 10_000))
+                sent.append(1)
+        assert len(sent) >= 50
+        node.last_words("nobody is there to hear it")
+        node.close()
 
 
 class TestFalseLauncher:

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,15 @@ class TestRtos:
         "watch *(int *)&periodic_count", "continue", "delete", "print $sr", "continue",
     )  # fmt: skip
 
+    def test_over_a_unix_socket(self):
+        with tempfile.TemporaryDirectory(prefix="t") as folder:
+            watcher = Attached("monitor tick", "continue")
+            figures = run(RTOS, watcher, f"cpu.gdb=unix:{folder}/gdb", until="25ms")
+            said = watcher.said()
+        assert watcher.notes[0].endswith(f" -ex 'target remote {folder}/gdb'")
+        assert "tick 0 " in said and "exited normally" in said, said
+        same(figures, run(RTOS, Consoles(), until="25ms"))
+
     @pytest.mark.parametrize("timing", ["fast", "sh4a"])
     @pytest.mark.parametrize("core", ["native", "python"])
     def test_a_task(self, core, timing):
@@ -198,7 +208,7 @@ class TestTheRun:
         assert caught.value.code == 130
 
     def test_an_address_of_another_machine(self):
-        with pytest.raises(TopologyError, match=r"gdb = '0\.0\.0\.0:1234': expected 127\.0\.0\.1:PORT"):
+        with pytest.raises(TopologyError, match=r"gdb = '0\.0\.0\.0:1234': expected unix:PATH or 127\.0\.0\.1:PORT"):
             run(RTOS, Consoles(), "cpu.gdb=0.0.0.0:1234")
 
     def test_a_port_in_use(self):
