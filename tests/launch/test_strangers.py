@@ -35,13 +35,14 @@ UNTIL = ("--until", "20ms")
 class Run:
     """A tcp run that waits for two nodes, cpg and tmu, so that all its sockets are open and nobody is connected."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *until: str) -> None:
         self.folder = folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.control = int(probe.getsockname()[1])
         self.running = Running(
-            "run", RTOS, *UNTIL, "--json", "-", "--set", "run.transport=tcp", "--set", "cpg.placement=external",
+            "run", RTOS, *(until or UNTIL), "--json", "-", "--set", "run.transport=tcp",
+            "--set", "cpg.placement=external",
             "--set", "tmu.placement=external", "--set", f"run.control=tcp://127.0.0.1:{self.control}",
         )  # fmt: skip
         self.joined: list[subprocess.Popen[bytes]] = []
@@ -126,7 +127,26 @@ def attacked(run: Run, count: int) -> None:
 
 
 def test_strangers_of_each_kind(waiting):
-    attacked(waiting, 60)
+    attacked(waiting, 300)
+
+
+def test_strangers_while_it_runs(rtos, temporary):
+    until = ("--until", "2s")
+    run = Run(temporary, *until)
+    try:
+        run.wait()
+        run.join("cpg")
+        run.join("tmu")
+        doors, away = run.doors(), 0
+        names = [(name, process.pid) for name, process in run.running.nodes().items()]
+        while run.running.process.poll() is None:
+            away += knock(doors, ["", make_pair()[1]], names, 50, 1)
+        outcome = run.running.end()
+    finally:
+        run.close()
+    assert outcome.code == 0, outcome
+    assert outcome.json["digest"] == digest(RTOS, *until)
+    assert away > 50
 
 
 @pytest.mark.long
