@@ -11,6 +11,7 @@ import struct
 from typing import Any, ClassVar
 
 from cosim import NEVER
+from cosim.inputs import figures, shown, unsteady
 from cosim.messages import (
     Advance,
     Answer,
@@ -183,11 +184,22 @@ class Device:
 
     def final(self) -> Final:
         """Digest of events and state."""
-        digest = hashlib.sha256(self.stream.digest() + repr(sorted(self.state().items())).encode()).digest()
-        info = self.info()
+        rows = repr(sorted(self.steady_state().items())).encode()
+        digest = hashlib.sha256(self.stream.digest() + rows).digest()
+        info = figures(self.info())
         if self.file.unknown:
             info["unknown_registers"] = {f"0x{a:08x}": n for a, n in sorted(self.file.unknown.items())}
         return Final(digest, info)
+
+    def steady_state(self) -> dict[str, Any]:
+        """The state, of which equal runs have equal text. Raises DeviceError, also before the run."""
+        state = self.state()
+        text = unsteady(state)
+        if not text and (not isinstance(state, dict) or not all(isinstance(key, str) for key in state)):
+            text = f"state() = {shown(state)}; expected a dict with keys that are str"
+        if text:
+            raise DeviceError(f"{self.name}: {text}")
+        return state
 
     @classmethod
     def map_digest(cls) -> str:

@@ -116,7 +116,7 @@ def json_faults(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, part in value.items():
             if not isinstance(key, str):
-                yield f"{where} has the key {key!r}; expected a key that is a str", key
+                yield f"{where} has the key {shown(key)}; expected a key that is a str", key
             else:
                 yield from json_faults(part, f"{where}[{key!r}]")
     elif isinstance(value, (list, tuple)):
@@ -126,9 +126,18 @@ def json_faults(value: Any, where: str) -> Iterator[tuple[str, Any]]:
         yield f"{where} = {value!r}; expected a finite number", value
     elif isinstance(value, str):
         if not _is_text(value):
-            yield f"{where} = {value!r}; expected a text in UTF-8", value
+            yield f"{where} = {shown(value)}; expected a text in UTF-8", value
     elif not (value is None or isinstance(value, (bool, int, float))):
-        yield f"{where} = {value!r}; expected what JSON has: a number, a truth value, str, a list or a dict", value
+        yield f"{where} = {shown(value)}; expected what JSON has: a number, a truth value, str, a list or a dict", value
+
+
+def figures(info: Any) -> dict[str, Any]:
+    """A component's figures for a report, which is JSON. What JSON has not is replaced by the text Python shows for it,
+    and told under the key "not_json"."""
+    if not isinstance(info, dict):
+        return {"not_json": [f"info() = {shown(info)}; expected a dict"]}
+    faults = [text for text, _ in json_faults(info, "info()")]
+    return {**as_json(info), "not_json": faults} if faults else dict(info)
 
 
 def as_json(value: Any) -> Any:

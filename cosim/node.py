@@ -126,6 +126,7 @@ def _run(link: Link, context: Any, role: str, name: str) -> int:
         return 0
     try:
         component = kind(name, config)
+        component.steady_state()
         host = component.open_host()
     except DeviceError as error:
         return _failed(link, str(error), 2)

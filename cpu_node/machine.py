@@ -17,6 +17,7 @@ from typing import Any
 from cosim import NEVER
 from cosim.activity import Row, doing
 from cosim.clock import ClockError, grid_after, horizon
+from cosim.inputs import figures
 from cosim.messages import (
     Advance,
     Answer,
@@ -92,7 +93,6 @@ class Machine:
             for first, last in target.regions:
                 for page in range(first >> 12, (last >> 12) + 1):
                     self.pages.setdefault(page, []).append((first, last, target))
-        self._check_unique()
         self.stream = hashlib.sha256()
         self.syncs: list[tuple[int, str]] = []
         self.next_sync = SYNC
@@ -132,19 +132,6 @@ class Machine:
         self.deferred: list[Callable[[], None]] = []  # what came from outside between a pair
         self.observed = (-1, -1)  # pc and tick of the last breakpoint that observers have heard of
         core.bus = self
-
-    def _check_unique(self) -> None:
-        """Each address and each line has one target. Raises MachineError."""
-        regions = sorted((first, last, t.name) for t in self.targets for first, last in t.regions)
-        for (_, last, one), (first, _, other) in zip(regions, regions[1:], strict=False):
-            if first <= last:
-                raise MachineError(f"nodes {one} and {other} both answer at 0x{first:08x}: give one another channel")
-        owner: dict[str, str] = {}
-        for target in self.targets:
-            for line in target.line_names:
-                if line in owner:
-                    raise MachineError(f"nodes {owner[line]} and {target.name} both drive line {line}; a line has one")
-                owner[line] = target.name
 
     # MMIO: called by the core in the middle of an instruction ----------------------------------------
 
@@ -867,7 +854,9 @@ class Machine:
         whole.update(core.ram_sha256())
         for name in sorted(finals):
             whole.update(name.encode() + finals[name].digest)
-        return {**self.figures(), "digest": whole.hexdigest(), "info": {n: f.info for n, f in finals.items()}}
+        info = {name: figures(final.info) for name, final in finals.items()}
+        faults = [f"{name}: {text}" for name, row in info.items() for text in row.get("not_json", ())]
+        return {**self.figures(), "digest": whole.hexdigest(), "info": info, "faults": faults}
 
     def figures(self) -> dict[str, Any]:
         """Figures so far."""

@@ -24,7 +24,7 @@ from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, 
 from cosim.placement import component_class
 from cosim.target import Inproc, Remote, Target, TargetError
 from cosim.topology import TopologyError, ticks
-from cpu_node import CoreError, make_core
+from cpu_node import CoreError, make_core, wiring
 from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import TIMINGS, TIMINGS_TEXT, Machine, MachineError
 from cpu_node.profile import Profile
@@ -118,6 +118,7 @@ class CpuNode:
         except (CoreError, GdbError, TopologyError) as error:
             raise CoreError(f"[nodes.{self.name}] {error}") from None
         targets = [self._target(row, context) for row in start.targets]
+        wiring.check(targets, config["ram"])
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
         if config["hot"] and not getattr(core, "generates", True):
@@ -136,6 +137,7 @@ class CpuNode:
                 loads.append((guest["cmdline_address"], guest["cmdline"].encode() + b"\0"))
             self.machine.vcpu = name
         self.machine.start(loads, entry, sr)
+        wiring.check_lines(targets, self.machine.table)
         if listener is not None:
             self.gdb = Gdb(listener, self.machine, self._look, self._note, config["symbols"])
             self.machine.debugger = self.gdb
@@ -163,6 +165,7 @@ class CpuNode:
         name, role = row["name"], row["role"]
         if "config" in row:
             component = component_class(role, row["component"])(name, row["config"])
+            component.steady_state()
             target = Inproc(component, role)
             self.hosts.append((target, component.open_host()))
             return target

@@ -63,6 +63,8 @@ def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[
             code, detail = 1, f"{args.until_line!r} did not appear within {args.until}"
         syncs, journal = session.collect("syncs"), session.collect("journal")
         figures = session.finish()
+        if figures["faults"]:
+            code, detail = 3, "; ".join(figures["faults"])
         result = report(session, figures, code)
         result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason, detail=detail)
         if args.profile:
