@@ -25,6 +25,7 @@ EXPECTED = "expected addresses below 0x1c000000 or from 0xe4000000 on, outside R
 
 def check(targets: Iterable[Any], ram: tuple[int, int]) -> None:
     """Each address and each line has one target, which the CPU asks there. ``ram``: base, size. Raises MachineError."""
+    targets = sorted(targets, key=lambda target: target.name)
     base, size = ram
     taken = ((base, base + size - 1, "RAM"), *OWN)
     rows = sorted((first, last, target.name) for target in targets for first, last in target.regions)
