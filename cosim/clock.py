@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 
 from cosim import NEVER
 from cosim.messages import Answer, Changes, EffectRow
+from cosim.rules import BrokenRule
 
 
-class ClockError(Exception):
+class ClockError(BrokenRule):
     """A target broke its promise; the text names target, tick, what was promised and what came."""
+
+    def __init__(self, rule: str, node: str, t: int, text: str) -> None:
+        super().__init__(rule, f"{node} at tick {t}: {text}", node)
 
 
 @dataclass
@@ -37,24 +41,25 @@ class Promise:
 
     def renew(self, t: int, answer: Answer) -> None:
         """Take a new promise, given at tick t. Raises ClockError when it breaks the rules or the last one."""
-        if answer.next < t:
-            raise ClockError(
-                f"{self.name} at tick {t}: promised until {answer.next}, which is past; a promise is at least t"
-            )
+        if not t <= answer.next <= NEVER:
+            why = "which is past; a promise is at least t" if answer.next < t else f"beyond {NEVER}, which never comes"
+            raise ClockError("promise-past", self.name, t, f"promised until {answer.next}, {why}")
         last = t
         for tick, _ in answer.plan:
             if tick <= last or tick >= answer.next:
                 raise ClockError(
-                    f"{self.name} at tick {t}: planned a line change at {tick}; expected ticks that rise "
-                    f"between {last} and the promise {answer.next}"
-                )
+                    "plan-order", self.name, t,
+                    f"planned a line change at {tick}; expected ticks that rise between {last} and the promise "
+                    f"{answer.next}",
+                )  # fmt: skip
             last = tick
         soonest = min([answer.next, *(tick for tick, _ in answer.plan[:1])])
         if self.posted and soonest < self.due():
             raise ClockError(
-                f"{self.name} at tick {t}: after a posted write something may change at {soonest}, but none was to "
-                f"before {self.due()}; give such a write an earlier quiet tick, or do not let it be posted"
-            )
+                "posted-quiet", self.name, t,
+                f"after a posted write something may change at {soonest}, but none was to before {self.due()}; give "
+                "such a write an earlier quiet tick, or do not let it be posted",
+            )  # fmt: skip
         self.next = answer.next
         self.plan = list(answer.plan)
         self.posts = {(a, n): [quiet, credits] for a, n, quiet, credits in answer.posts}

@@ -28,10 +28,15 @@ from cosim.messages import (
     Writes,
 )
 from cosim.registers import Register, RegisterFile, map_digest
+from cosim.rules import BrokenRule
 
 
 class DeviceError(Exception):
     """A configuration or message that the device cannot take; the text says what was expected."""
+
+
+class QuestionError(BrokenRule, DeviceError):
+    """A question that the CPU node may not ask; the text names the device that was asked."""
 
 
 class Host:
@@ -114,8 +119,8 @@ class Device:
         return {}
 
     def extra(self, t: int, body: Body) -> Body | None:
-        """Messages beyond MMIO. Raises DeviceError."""
-        raise DeviceError(f"{self.name}: a {self.ROLE} takes no {type(body).__name__}")
+        """Messages beyond MMIO. Raises QuestionError."""
+        raise QuestionError("question-kind", f"{self.name}: a {self.ROLE} takes no {type(body).__name__}")
 
     def open_host(self) -> Host:
         """The host side of the device: where its bytes go to and come from. Raises DeviceError."""
@@ -129,8 +134,9 @@ class Device:
 
     def handle(self, t: int, body: Body) -> Body | None:
         """One message at tick t; its answer, or None where the protocol has none."""
-        if t < self.now:
-            raise DeviceError(f"{self.name}: {type(body).__name__} at tick {t}, but it stands at {self.now}")
+        if not self.now <= t <= NEVER:
+            text = f"{self.name}: {type(body).__name__} at tick {t}, but it stands at {self.now}"
+            raise QuestionError("question-tick", text if t < self.now else f"{text}, and no tick is beyond {NEVER}")
         value = 0
         if isinstance(body, Read):
             self._catch_up(t, body.seen)
@@ -140,6 +146,9 @@ class Device:
             self.file.write(t, body.address, body.size, body.value)
         elif isinstance(body, Writes):
             for tick, address, size, written, seen in body.entries:
+                if not self.now <= tick <= t:
+                    text = f"{self.name}: Writes to tick {t} with one at {tick}, but it stands at {self.now}"
+                    raise QuestionError("question-tick", text)
                 self._catch_up(tick, seen)
                 self.file.write(tick, address, size, written)
         elif isinstance(body, Advance):

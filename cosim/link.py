@@ -114,6 +114,7 @@ class Link:
         self.progress = 0
         self.seq = 0
         self._beaten = 0.0
+        self.welcomed = False
 
     def hello(self, role: str, registers: str, capabilities: list[str]) -> Welcome:
         """Introduce this node and wait for Welcome. Raises LinkError with the launcher's reason."""
@@ -128,6 +129,7 @@ class Link:
                 raise LinkError(f"the launcher at {self.endpoint} refused {self.name}: {frame.body.reason}")
             if not isinstance(frame.body, Welcome):
                 raise LinkError(f"{type(frame.body).__name__} from {self.endpoint}; expected Welcome")
+            self.welcomed = True
             return frame.body
         raise LinkError(f"no launcher answered at {self.endpoint} in {PATIENCE:.0f} s: is `cosim run` waiting there?")
 
@@ -201,10 +203,11 @@ class Link:
         """Say something to the person who started the run."""
         self.send(Status(self.progress, {"note": text}), t)
 
-    def last_words(self, text: str, code: int = 3) -> None:
-        """Say why this node ends."""
-        with suppress(LinkError):  # it is gone: nobody to be told
-            self.send(Failed(text, code))
+    def last_words(self, text: str, code: int = 3, node: str = "") -> None:
+        """Say why this node ends; ``node``: another that is to blame. Before Welcome nobody listens."""
+        if self.welcomed:
+            with suppress(LinkError):  # it is gone: nobody to be told
+                self.send(Failed(text, code, node))
 
     def close(self) -> None:
         """Close the sockets."""

@@ -10,28 +10,45 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from typing import Annotated, Literal
 
 import msgspec
 
+from cosim import NEVER
+from cosim.rules import table
 from cosim.state import STATE_NAMES
 
 PROTOCOL = 1
 STATE_SCHEMA = 1
 
-Changes = list[tuple[int, int]]  # (tick, bit mask of the device's lines from that tick on)
-Segments = list[tuple[int, int, int, int]]  # (from_tick, value, step_ticks, step)
-LeaseRow = tuple[int, int, int, Segments]  # (address, size, expires, segments)
-PostRow = tuple[int, int, int, int]  # (address, size, quiet until tick, credits)
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]  # 0 to 2^62
+Tick = Annotated[int, msgspec.Meta(ge=0, le=NEVER)]  # 0 to 2^62, the tick that never comes
+TickOrNone = Annotated[int, msgspec.Meta(ge=-1, le=NEVER)]  # a tick, or a number of ticks; -1: none
+Word = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]  # 32 bits: an address, a value or a mask
+WordOrAny = Annotated[int, msgspec.Meta(ge=-1, le=0xFFFFFFFF)]  # a Word; -1: any, or none
+Size = Literal[1, 2, 4]  # bytes of an access
+Length = Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]  # bytes to read, 1 to 65536
+# A byte; above it 0x100 a framing error, 0x200 a parity error, 0x400 a break.
+Character = Annotated[int, msgspec.Meta(ge=0, le=0x7FF)]
+Level = Annotated[int, msgspec.Meta(ge=0, le=15)]  # of an interrupt, 0 to 15; 0: masked
+Code = Annotated[int, msgspec.Meta(ge=0, le=0xFFF)]  # INTEVT, 0 to 0xfff
+Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]  # SHA-256
+
+Changes = list[tuple[Tick, int]]  # (tick, bit mask of the device's lines from that tick on)
+Segments = list[tuple[Tick, int, Tick, int]]  # (from_tick, value, step_ticks, step)
+LeaseRow = tuple[Word, Size, Tick, Segments]  # (address, size, expires, segments)
+PostRow = tuple[Word, Size, Tick, Count]  # (address, size, quiet until tick, credits)
+PostedWrite = tuple[Tick, Word, Size, Word, list[tuple[Word, Word]]]  # (tick, address, size, value, seen)
 # What a posted write does at once, applied by the CPU node: (address, value that it is about or -1 any, lines that
 # fall, a bit mask, address of a leased register that it changes, how, which bits of the value do). How: "store" that
 # register reads them, "set" or "clear" them in it, "end" its lease ends. Where an address has rows, only the values
 # they name may be posted.
-EffectRow = tuple[int, int, int, int, str, int]
+EffectRow = tuple[Word, WordOrAny, int, Word, Literal["store", "set", "clear", "end"], Word]
 # A call that changes nothing but the caller's R0: (entry, R4 or -1 any other, charge in ticks or -1 trap, R0, name
 # of the path in the cost table).
-CallRow = tuple[int, int, int, int, str]
-OwnerRow = tuple[int, str]  # (INTEVT, guest)
-SourceRow = tuple[str, int, int, int]  # (line, INTEVT, level 0..15, order among equals: least first)
+CallRow = tuple[int, WordOrAny, TickOrNone, int, str]
+OwnerRow = tuple[Code, str]  # (INTEVT, guest)
+SourceRow = tuple[str, Code, Level, int]  # (line, INTEVT, level 0..15, order among equals: least first)
 
 
 class Body(msgspec.Struct, array_like=True):
@@ -74,13 +91,13 @@ class Ready(Body):
 
     endpoint: str
     lines: list[str]
-    regions: list[tuple[int, int]]  # first and last address
+    regions: list[tuple[Word, Word]]  # first and last address
 
 
 class Status(Body):
     """Node to launcher, at least every 100 ms of wall time while it makes progress."""
 
-    progress: int
+    progress: Count
     info: dict  # type: ignore[type-arg] # "note": a text for the person who started the run
 
 
@@ -97,14 +114,14 @@ class Start(Body):
 class Go(Body):
     """Launcher to CPU node: run until tick ``until``, or to the grid tick after an armed match."""
 
-    until: int
+    until: Tick
     armed: bool = False
 
 
 class Paused(Body):
-    """CPU node to launcher: stands at tick t. reason: started | until | match | stalled | guest."""
+    """CPU node to launcher: stands at tick t, and why."""
 
-    reason: str
+    reason: Literal["started", "until", "match", "stalled", "guest"]
     detail: str
     info: dict  # type: ignore[type-arg]
 
@@ -112,7 +129,10 @@ class Paused(Body):
 class Command(Body):
     """Launcher to CPU node; while it runs, taken at its next boundary. Answered by Reply."""
 
-    what: str  # input | type | arm | observe | report | state | samples | syncs | journal | profile | finish
+    what: Literal[
+        "input", "type", "arm", "observe", "timing", "report", "state", "samples", "attribution", "syncs", "journal",
+        "profile", "finish",
+    ]  # fmt: skip
     target: str
     data: dict  # type: ignore[type-arg]
 
@@ -138,10 +158,12 @@ class Output(Body):
 
 
 class Failed(Body):
-    """Node to launcher: last words before it ends with an error; ``code`` is the exit code of the run."""
+    """Node to launcher: last words before it ends with an error; ``code`` is the exit code of the run: 2 it cannot be
+    run as the topology has it, 3 a node failed, 130 a person ended it."""
 
     text: str
     code: int = 3
+    node: str = ""  # who broke a rule, where the CPU node tells of another
 
 
 class Stop(Body):
@@ -154,24 +176,24 @@ class Stop(Body):
 class Read(Body):
     """MMIO read at t. ``seen``: leased reads since the last message, (address, OR of values)."""
 
-    address: int
-    size: int
-    seen: list[tuple[int, int]]
+    address: Word
+    size: Size
+    seen: list[tuple[Word, Word]]
 
 
 class Write(Body):
     """MMIO write at t."""
 
-    address: int
-    size: int
-    value: int
-    seen: list[tuple[int, int]]
+    address: Word
+    size: Size
+    value: Word
+    seen: list[tuple[Word, Word]]
 
 
 class Writes(Body):
     """Posted writes, each with its own tick, in order; one answer, that of the last. t is the last one's."""
 
-    entries: list[tuple[int, int, int, int, list[tuple[int, int]]]]  # (tick, address, size, value, seen)
+    entries: list[PostedWrite]
 
 
 class Advance(Body):
@@ -181,33 +203,33 @@ class Advance(Body):
 class Lines(Body):
     """To the interrupt controller, never answered: line levels that changed, in order."""
 
-    changes: list[tuple[int, str, int]]  # (tick, line, level)
+    changes: list[tuple[Tick, str, Literal[0, 1]]]  # (tick, line, level)
 
 
 class Input(Body):
     """To a serial device: received characters and the ticks at which their last bit arrives."""
 
-    entries: list[tuple[int, int]]  # (tick, byte)
+    entries: list[tuple[Tick, Character]]  # (tick, byte)
 
 
 class Arm(Body):
     """To a serial device: watch the transmitted bytes for a regular expression, per line."""
 
     pattern: str
-    console: int = 0  # of a port that guests share
+    console: Count = 0  # of a port that guests share
 
 
 class Answer(Body):
     """Target to CPU node: value, line levels now, promise, leases."""
 
-    value: int
+    value: Word
     lines: int  # bit mask, in the order of Ready.lines
-    next: int  # no line changes before this tick but for ``plan``, without new input
+    next: Tick  # no line changes before this tick but for ``plan``, without new input
     plan: Changes = []
     leases: list[LeaseRow] = []
     posts: list[PostRow] = []
     sources: list[SourceRow] | None = None  # the interrupt controller's table when it changed
-    matched: int = -1  # tick at which an armed pattern matched
+    matched: TickOrNone = -1  # tick at which an armed pattern matched
     effects: list[EffectRow] = []
 
 
@@ -217,48 +239,48 @@ class Trap(Body):
     Of the firmware: what it tells ("report"), to be put into words.
     """
 
-    cause: str  # start | call | interrupt | reset | again | report
-    number: int  # entry of the call page, or INTEVT
-    level: int
+    cause: Literal["start", "call", "interrupt", "reset", "again", "report"]
+    number: Count  # entry of the call page, or INTEVT; at the start which piece
+    level: Level
     state: bytes  # cosim.state order, little-endian words
     sleeping: bool = False  # the running vCPU waits in its idle call; false of its own SLEEP
-    pending: list[tuple[int, int]] = []  # requests: (INTEVT, level), the one to be taken first leading
+    pending: list[tuple[Code, Level]] = []  # requests: (INTEVT, level), the one to be taken first leading
     read: list[bytes] = []  # "again": what Directive.reads found
-    words: list[int] = []  # "report": what the firmware tells, struct spm_report
+    words: list[Word] = []  # "report": what the firmware tells, struct spm_report
 
 
 class Directive(Body):
     """Hypervisor to CPU node: what becomes of the CPU."""
 
-    charge: int  # ticks, modelled
+    charge: Tick  # ticks, modelled
     vcpu: str  # who runs from here; "" when all are idle
     state: bytes = b""  # new state, as Trap.state; empty with ``more`` only
     sleep: bool = False  # it waits in its idle call
-    vectors: tuple[int, int, int, int] = (-1, 0, 0, 0)  # guest base, -1 none; general, TLB, interrupt charges
-    forward: list[int] = []  # INTEVT codes that go straight on to this vCPU
-    writes: list[tuple[int, int, int]] = []  # MMIO writes SPUMONE itself makes: (address, size, value)
-    loads: list[tuple[int, bytes]] = []  # at start: RAM contents
+    vectors: tuple[WordOrAny, Tick, Tick, Tick] = (-1, 0, 0, 0)  # guest base, -1 none; general, TLB, interrupt charges
+    forward: list[Code] = []  # INTEVT codes that go straight on to this vCPU
+    writes: list[tuple[Word, Size, Word]] = []  # MMIO writes SPUMONE itself makes: (address, size, value)
+    loads: list[tuple[Word, bytes]] = []  # at start: RAM contents
     report: str = ""  # a guest error to show
     charge_path: str = ""  # name of the path in the cost table
-    idle: tuple[int, int] = (-1, 0)  # lease of the idle call: (charge, highest IMASK it holds for); charge -1: none
-    deliver: int = 0  # INTEVT of the interrupt that the vCPU enters with this; 0: none
+    idle: tuple[TickOrNone, Level] = (-1, 0)  # lease of the idle call: (charge, -1: none; highest IMASK it holds for)
+    deliver: Code = 0  # INTEVT of the interrupt that the vCPU enters with this; 0: none
     calls: list[CallRow] | None = None  # lease of calls, until the next one; None: as before
     more: bool = False  # at start: ask again, images come in pieces
     again: bool = False  # make writes and reads only, then trap with cause "again": what is pending now, what was read?
-    reads: list[tuple[int, int]] = []  # with again: (address, size), of devices, or of RAM by physical address
-    wake: int = 0  # charge of an interrupt in ``forward`` that ends an idle call so answered; else vectors[3]
+    reads: list[tuple[Word, Length]] = []  # with again: (address, size), of devices, or of RAM by physical address
+    wake: Tick = 0  # charge of an interrupt in ``forward`` that ends an idle call so answered; else vectors[3]
     # SPUMONE as firmware, which runs on the core itself: nothing is trapped or charged. Its labels (address, name):
     # "entry" where the core starts, "reset" where it goes on when a guest has reset it, "current" the word that points
     # to the running vCPU, "report" what is to be read at "tell"; the others are starts and ends of its paths.
-    labels: list[tuple[int, str]] = []
-    pointers: list[tuple[int, str]] = []  # its vCPUs, the highest priority first: (address, guest)
+    labels: list[tuple[Word, str]] = []
+    pointers: list[tuple[Word, str]] = []  # its vCPUs, the highest priority first: (address, guest)
     owners: list[OwnerRow] | None = None  # whose lines are whose from now on; None: as before
     # At start, for the CPU node to watch that guests keep apart.
-    partitions: list[tuple[str, int, int]] = []  # (guest, first and last physical address of its memory)
-    code: list[tuple[int, int]] = []  # physical addresses, first and last, of SPUMONE's code and what it reads
-    trespass: str = "off"  # access to what is another guest's: report | refuse | off
+    partitions: list[tuple[str, Word, Word]] = []  # (guest, first and last physical address of its memory)
+    code: list[tuple[Word, Word]] = []  # physical addresses, first and last, of SPUMONE's code and what it reads
+    trespass: Literal["report", "refuse", "off"] = "off"  # access to what is another guest's
     watch_memory: bool = True  # to its memory too, not to its registers only
-    starvation: int = 0  # ticks for which a request may stand untaken while another guest runs; 0: not watched
+    starvation: Tick = 0  # ticks for which a request may stand untaken while another guest runs; 0: not watched
 
 
 class Inspect(Body):
@@ -269,7 +291,7 @@ class Vcpus(Body):
     """Answer to Inspect: each vCPU, the highest priority first. The CPU node knows the running one better."""
 
     rows: list[tuple[str, bytes, bool]]  # (name, state as Trap.state, it is not ready: it waits, or is stopped)
-    held: list[tuple[int, str, int]] = []  # (INTEVT, guest, level): masked until that guest runs, or would take it
+    held: list[tuple[Code, str, Level]] = []  # (INTEVT, guest, level): masked until that guest runs, or would take it
 
 
 class Finish(Body):
@@ -279,7 +301,7 @@ class Finish(Body):
 class Final(Body):
     """Target to CPU node: SHA-256 of the node's event stream and final state; figures to report."""
 
-    digest: bytes
+    digest: Digest
     info: dict  # type: ignore[type-arg]
 
 
@@ -314,6 +336,13 @@ TABLE: tuple[tuple[int, type[Body], int], ...] = (
     (44, Inspect, 1),
     (45, Vcpus, 1),
 )
+# What a question is answered with; Lines is not answered.
+ANSWER: dict[type[Body], type[Body]] = {
+    **dict.fromkeys((Read, Write, Writes, Advance, Input, Arm), Answer),
+    Trap: Directive,
+    Inspect: Vcpus,
+    Finish: Final,
+}
 KIND = {body: number for number, body, _ in TABLE}
 BODY = {number: body for number, body, _ in TABLE}
 
@@ -338,12 +367,15 @@ A frame is one part of a ZeroMQ message and holds one msgpack array:
 | `version` | {protocol}. Another version is refused, whatever follows |
 | `epoch` | 0; counts replacements of the sender |
 | `kind` | number of the message, below |
-| `seq` | counts the frames of one sender on one socket from 1; an answer has the `seq` of its question |
-| `t` | tick, 1/400 us: clocks of the 400 MHz CPU since the start; an answer has the `t` of its question |
+| `seq` | on a data socket the CPU node counts its questions from 1, and an answer has the `seq` of its question; on a \
+control socket it counts the sender's frames, and nobody looks at it |
+| `t` | tick, 1/400 us: clocks of the 400 MHz CPU since the start; an answer has the `t` of its question. On a control \
+socket the CPU node's is the tick at which it stands, that of others is not looked at |
 
 These five are integers from 0 to 2^63-1. The fields follow in the order of the tables below. Fields are only ever
 appended, with a default: a receiver ignores fields it does not know at the end, and takes the default for fields that
-are missing there. A node that breaks a rule of this page is ended, with a text that says which.
+are missing there. A node that breaks a rule of this page is ended, and the run with it, with a text that names the rule
+([rules that are checked](#rules-that-are-checked)).
 
 ## Types
 
@@ -357,6 +389,7 @@ are missing there. A node that breaks a rule of this page is ended, with a text 
 | `tuple[A, B]` | array of exactly these elements |
 | `dict` | map, keys str, values of any type here |
 | `T \\| None` | T or nil |
+| `Literal[a, b]` | one of these |
 {aliases}
 A tick that never comes is 2^62 = 4611686018427387904. Addresses are those the CPU node uses on its bus, as in the
 register pages (0xffd80004). A digest of a register map is taken as text; Refuse names the one that is expected.
@@ -439,6 +472,13 @@ Of an `Answer` to a message at `t`:
 `Trap.number` of a call is (pc - 0x8ffff000) / 16, and 0x1000 + (pc - 0x8ffff000) where that is no whole number.
 A hypervisor needs no promise: it acts when it is trapped only.
 
+## Rules that are checked
+
+{rules}
+
+What the launcher sends is not checked beyond frames and types: a node takes its launcher's word for what it is to be.
+Where a text comes from a node, control characters in it are shown as escapes wherever it is printed.
+
 ## Example
 
 The CPU reads TCNT0 at tick {tick}, its third question to this timer, and the timer answers: value 0x1234, no line up,
@@ -496,7 +536,8 @@ def reference() -> str:
 
     source = inspect.getsource(inspect.getmodule(Body) or Body)
     notes = _notes(source[: source.index("class Body")])
-    kinds = dict(re.findall(r"^(\w+) = ((?:list|tuple)\[.*?\])(?:  #.*)?$", source, re.MULTILINE))
+    kinds = dict(re.findall(r"^(\w+) = ((?:list|tuple|Annotated|Literal)\[.*?\])(?:  #.*)?$", source, re.MULTILINE))
+    kinds = {name: re.sub(r"Annotated\[(\w+), .*\]$", r"\1", kind) for name, kind in kinds.items()}  # notes have bounds
     aliases = "".join(f"| `{name}` | `{_cell(kind)}`: {_cell(notes[name])} |\n" for name, kind in kinds.items())
     state = textwrap.fill(" ".join(STATE_NAMES), 110, subsequent_indent="    ")
     caps = {f"max_{name}": getattr(wire, f"MAX_{name.upper()}") for name in ("frame", "items", "array", "map", "str")}
@@ -506,6 +547,7 @@ def reference() -> str:
         aliases=aliases,
         words=len(STATE_NAMES),
         state=state,
+        rules=table(),
         **caps,
         **_example(),
     )

@@ -21,6 +21,7 @@ from cosim.keys import Gate, Keys, KeysError, read_line
 from cosim.link import Link, LinkError, Stopped, allow_files, bind, configure, send
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
+from cosim.rules import BrokenRule
 
 EXPECTED = "expected ipc://PATH or tcp://127.0.0.1:PORT"
 POLL = 50  # ms between looks at the launcher when nothing comes
@@ -96,7 +97,7 @@ def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | No
     except LinkError as error:
         print(f"cosim node {name}: {error}", file=sys.stderr)
         return 2
-    except (DeviceError, KeysError, wire.WireError) as error:
+    except (DeviceError, KeysError, BrokenRule) as error:
         return _failed(link, str(error), 3)
     except Exception as error:
         return _failed(link, f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-4)}", 3)

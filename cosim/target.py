@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import zmq
 
 from cosim import wire
 from cosim.activity import Row, doing
-from cosim.clock import Promise
+from cosim.clock import ClockError, Promise
 from cosim.link import send
-from cosim.messages import Answer, Body, Write, Writes
+from cosim.messages import ANSWER, Answer, Body, PostedWrite, Write, Writes
+from cosim.sh7780 import INTEVT
 
 BATCH = 8  # posted writes in one message at most
+OWN = 4096  # addresses that are remembered to be a target's own
+_first, _fourth = itemgetter(0), itemgetter(3)
 
 
-class TargetError(Exception):
+class TargetError(ClockError):
     """A target that answered wrongly or not at all; the text names it, the tick and the question."""
+
+
+class Due(NamedTuple):
+    """An answer that is owed. ``levels``: those of the lines after posted writes; -1 where a question was asked."""
+
+    seq: int
+    t: int
+    what: str
+    kind: type[Any]
+    levels: int
 
 
 class Target:
@@ -32,9 +47,10 @@ class Target:
         self.posted = 0
         self.messages = 0
         self.constant: dict[int, int] = {}  # leased registers that posted writes change in a known way
-        self.buffer: list[tuple[int, int, int, int, list[tuple[int, int]]]] = []  # posted writes kept back
+        self.buffer: list[PostedWrite] = []  # kept back
         self.seen: dict[int, int] = {}  # leased reads since the last message: address -> OR of values
         self.waited = 0.0  # seconds of wall time until its answers were in
+        self.own: set[int] = set()  # addresses that were found to be its own
 
     def call(self, t: int, body: Body) -> Any:
         """Ask and wait for the answer, which is that of the posted writes before it too."""
@@ -70,9 +86,81 @@ class Target:
         got = self._collect()
         self.waited += time.perf_counter() - began
         doing(was)
-        if got is not None and not isinstance(got[1], Answer):
-            raise TargetError(f"{self.name} at tick {got[0]}: {type(got[1]).__name__} to a write; expected Answer")
         return got
+
+    # What an answer has to be, beyond types and the rules of the clock ------------------------------------------
+
+    def check_kind(self, due: Due, answer: Any) -> None:
+        """Raises TargetError for another kind of answer than the question asks for, and for levels that posted writes
+        were not to leave."""
+        if type(answer) is not due.kind:
+            found = type(answer).__name__
+            raise TargetError("answer-kind", self.name, due.t, f"{found} to {due.what}; expected {due.kind.__name__}")
+        if due.levels >= 0 and answer.lines != due.levels:
+            raise TargetError(
+                "posted-lines", self.name, due.t,
+                f"posted writes left its lines at {answer.lines:#x}; it had said {due.levels:#x}. A write that moves "
+                "lines may be posted only with its effect",
+            )  # fmt: skip
+
+    def check(self, t: int, answer: Answer) -> None:
+        """Raises TargetError for lines, addresses, leases or a table that are not the target's to give."""
+        bits = len(self.line_names)
+        if answer.lines >> bits:
+            self._foreign_lines(t, "", answer.lines)
+        for tick, levels in answer.plan:
+            if levels >> bits:
+                self._foreign_lines(t, f" planned at {tick}", levels)
+        if answer.leases:
+            if not self.own.issuperset(map(_first, answer.leases)):
+                self._check_own(t, "lease", map(_first, answer.leases))
+            for row in answer.leases:
+                if len(row[3]) != 1:
+                    self._check_segments(t, row[0], [segment[0] for segment in row[3]])
+        if answer.posts and not self.own.issuperset(map(_first, answer.posts)):
+            self._check_own(t, "post row", map(_first, answer.posts))
+        if answer.effects:
+            for address in (_first, _fourth):
+                if not self.own.issuperset(map(address, answer.effects)):
+                    self._check_own(t, "effect", map(address, answer.effects))
+            for effect in answer.effects:
+                if effect[2] >> bits:
+                    self._foreign_lines(t, f" of the effect at 0x{effect[0]:08x}", effect[2])
+        if answer.sources is not None:
+            self._check_sources(t, [row[0] for row in answer.sources])
+        if answer.matched > t:
+            text = f"a pattern matched at {answer.matched}, which is to come"
+            raise TargetError("answer-matched", self.name, t, text)
+
+    def _foreign_lines(self, t: int, which: str, levels: int) -> None:
+        names = ", ".join(self.line_names) or "none"
+        raise TargetError("answer-lines", self.name, t, f"line levels {levels:#x}{which}; expected bits for {names}")
+
+    def _check_own(self, t: int, what: str, addresses: Any) -> None:
+        for address in addresses:
+            if not any(first <= address <= last for first, last in self.regions):
+                where = ", ".join(f"0x{first:08x}..0x{last:08x}" for first, last in self.regions) or "none"
+                text = f"{what} of 0x{address:08x}, which is not its own; its regions are {where}"
+                raise TargetError("answer-own", self.name, t, text)
+            if len(self.own) < OWN:
+                self.own.add(address)
+
+    def _check_segments(self, t: int, address: int, ticks: list[int]) -> None:
+        if not ticks or any(later <= tick for tick, later in zip(ticks, ticks[1:], strict=False)):
+            text = f"a lease of 0x{address:08x} with segments from {ticks}; expected one or more, with ticks that rise"
+            raise TargetError("answer-lease", self.name, t, text)
+
+    def _check_sources(self, t: int, lines: list[str]) -> None:
+        unknown = sorted(set(lines) - set(INTEVT))
+        if self.role != "intc":
+            text = f"gives a table of interrupt sources; it is a {self.role}, no interrupt controller"
+        elif unknown:
+            text = f"its table has a source {unknown[0]!r:.80}; expected lines of the board, {', '.join(INTEVT)}"
+        elif len(set(lines)) < len(lines):
+            text = "its table has a line twice; expected each once"
+        else:
+            return
+        raise TargetError("answer-sources", self.name, t, text)
 
     def flush(self) -> None:
         """Send the posted writes that are kept back."""
@@ -117,7 +205,9 @@ class Inproc(Target):
     def _call(self, t: int, body: Body) -> Any:
         self.messages += 1
         earlier, self._posted = self._posted, None
-        return merged(earlier[1] if earlier else None, self.component.handle(t, body))
+        answer = self.component.handle(t, body)
+        self.check_kind(Due(0, t, type(body).__name__, ANSWER[type(body)], -1), answer)
+        return merged(earlier[1] if earlier else None, answer)
 
     def _send(self, t: int, body: Body) -> None:
         self.messages += 1
@@ -125,7 +215,9 @@ class Inproc(Target):
 
     def _post(self, t: int, body: Writes) -> None:
         self.messages += 1
-        self._posted = (t, merged(self._posted[1] if self._posted else None, self.component.handle(t, body)))
+        answer = self.component.handle(t, body)
+        self.check_kind(Due(0, t, "Writes", Answer, self.levels), answer)
+        self._posted = (t, merged(self._posted[1] if self._posted else None, answer))
 
     def _collect(self) -> tuple[int, Any] | None:
         posted, self._posted = self._posted, None
@@ -148,11 +240,13 @@ class Remote(Target):
         self.socket, self.waiting = socket, waiting
         self.socket.rcvtimeo = 50  # ms between looks at the launcher
         self.seq = 0
-        self._out: tuple[int, int] | None = None  # seq and tick of the last posted write
+        self._due: deque[Due] = deque()  # posted writes, then the question that is asked
 
-    def _receive(self, seq: int, t: int, what: str) -> Any:
-        earlier: Body | None = None  # answers to posted writes that this one supersedes
-        while True:
+    def _receive(self) -> Any:
+        """The last of the answers that are due, which supersedes those before it."""
+        earlier: Body | None = None
+        while self._due:
+            due = self._due[0]
             was = doing(Row.WAITING)
             ready = self.socket.poll(50)
             doing(was)
@@ -162,12 +256,16 @@ class Remote(Target):
             try:
                 frame = wire.decode(self.socket.recv())
             except wire.WireError as error:
-                raise TargetError(f"{self.name} at tick {t}: answer to {what}: {error}") from None
-            if frame.seq > seq:
-                raise TargetError(f"{self.name} at tick {t}: answer {frame.seq} to a question not asked ({what} {seq})")
+                raise TargetError(error.rule, self.name, due.t, f"answer to {due.what}: {error.text}") from None
+            if frame.seq != due.seq:
+                text = f"answer {frame.seq} where that to {due.what} {due.seq} is due"
+                raise TargetError("answer-seq", self.name, due.t, text)
+            if frame.t != due.t:
+                raise TargetError("answer-tick", self.name, due.t, f"answer to {due.what} with t = {frame.t}")
+            self.check_kind(due, frame.body)
+            self._due.popleft()
             earlier = merged(earlier, frame.body)
-            if frame.seq == seq:
-                return earlier
+        return earlier
 
     def _send(self, t: int, body: Body) -> None:
         self.seq += 1
@@ -175,19 +273,18 @@ class Remote(Target):
         send(self.socket, wire.encode(body, t, self.seq), self.waiting)
 
     def _call(self, t: int, body: Body) -> Any:
-        self._out = None
         self._send(t, body)
-        return self._receive(self.seq, t, type(body).__name__)
+        self._due.append(Due(self.seq, t, type(body).__name__, ANSWER[type(body)], -1))
+        return self._receive()
 
     def _post(self, t: int, body: Writes) -> None:
         self._send(t, body)
-        self._out = (self.seq, t)
+        self._due.append(Due(self.seq, t, "Writes", Answer, self.levels))
 
     def _collect(self) -> tuple[int, Any] | None:
-        if self._out is None:
+        if not self._due:
             return None
-        seq, t = self._out
-        self._out = None
+        t = self._due[-1].t
         if not self.socket.poll(0):
             self.round_trips["posted"] = self.round_trips.get("posted", 0) + 1
-        return t, self._receive(seq, t, "posted write")
+        return t, self._receive()

@@ -12,6 +12,7 @@ import msgpack  # type: ignore[import-untyped,unused-ignore]
 import msgspec
 
 from cosim.messages import BODY, KIND, PROTOCOL, Body
+from cosim.rules import BrokenRule
 
 MAX_FRAME = 16 << 20  # bytes; RAM images are sent in pieces smaller than this
 MAX_ARRAY = 1 << 16  # elements of one array
@@ -34,7 +35,7 @@ _LONG: dict[int, tuple[int, int, int]] = {
 }  # fmt: skip
 
 
-class WireError(Exception):
+class WireError(BrokenRule):
     """A frame that is not what the protocol says; the text names what was expected and found."""
 
 
@@ -53,22 +54,24 @@ def encode(body: Body, t: int = 0, seq: int = 0, epoch: int = 0) -> bytes:
     try:
         raw: bytes = msgpack.packb([PROTOCOL, epoch, KIND[type(body)], seq, t, *msgspec.structs.astuple(body)])
     except KeyError:
-        raise WireError(f"{kind} is not in the protocol: add it to TABLE of cosim/messages.py") from None
+        raise WireError("frame-kind", f"{kind} is not in the protocol: add it to TABLE of cosim/messages.py") from None
     except (TypeError, ValueError, OverflowError) as error:
-        raise WireError(f"{kind} cannot be packed: {error}") from None
+        raise WireError("field-type", f"{kind} cannot be packed: {error}") from None
     if len(raw) > MAX_FRAME:
-        raise WireError(f"{kind} of {len(raw)} bytes: a frame holds at most {MAX_FRAME}; send it in pieces")
+        text = f"{kind} of {len(raw)} bytes: a frame holds at most {MAX_FRAME}; send it in pieces"
+        raise WireError("frame-size", text)
     if len(raw) > SMALL and _too_many(raw):
-        raise WireError(f"{kind} of more than {MAX_ITEMS} values: send it in pieces, or packed as bytes")
+        text = f"{kind} of more than {MAX_ITEMS} values: send it in pieces, or packed as bytes"
+        raise WireError("frame-values", text)
     return raw
 
 
 def decode(raw: bytes) -> Frame:
     """Validated message of a frame. Raises WireError with what was expected and what was found."""
     if len(raw) > MAX_FRAME:
-        raise WireError(f"frame of {len(raw)} bytes: at most {MAX_FRAME} are accepted")
+        raise WireError("frame-size", f"frame of {len(raw)} bytes: at most {MAX_FRAME} are accepted")
     if len(raw) > SMALL and _too_many(raw):
-        raise WireError(f"frame of {len(raw)} bytes holds more than {MAX_ITEMS} values")
+        raise WireError("frame-values", f"frame of {len(raw)} bytes holds more than {MAX_ITEMS} values")
     try:
         items = msgpack.unpackb(
             raw,
@@ -80,27 +83,38 @@ def decode(raw: bytes) -> Frame:
         )
     except Exception as error:  # msgpack raises its own types, ValueError, and TypeError for a key such as []
         cause = str(error) or type(error).__name__
-        raise WireError(f"frame of {len(raw)} bytes is not msgpack within the caps: {cause}") from None
+        raise WireError("frame-msgpack", f"frame of {len(raw)} bytes is not msgpack within the caps: {cause}") from None
     if not isinstance(items, list) or len(items) < 5:
-        raise WireError("frame is not an array [version, epoch, kind, seq, t, ...]")
+        raise WireError("frame-array", "frame is not an array [version, epoch, kind, seq, t, ...]")
     version, epoch, kind, seq, t = items[:5]
     for name, value in (("version", version), ("epoch", epoch), ("kind", kind), ("seq", seq), ("t", t)):
         if type(value) is not int or not 0 <= value < 1 << 63:
             found = value if type(value) is int else f"of type {type(value).__name__}"
-            raise WireError(f"header field {name} is {found}: expected an integer 0..2^63-1")
+            raise WireError("frame-array", f"header field {name} is {found}: expected an integer 0..2^63-1")
         if name == "version" and value != PROTOCOL:  # the rest of another version's header is its own
-            raise WireError(f"protocol version {version}: this side speaks {PROTOCOL}; install the same release")
+            text = f"protocol version {version}: this side speaks {PROTOCOL}; install the same release"
+            raise WireError("frame-version", text)
     body_type = BODY.get(kind)
     if body_type is None:
-        raise WireError(f"message kind {kind} is not in the protocol (version {PROTOCOL})")
+        raise WireError("frame-kind", f"message kind {kind} is not in the protocol (version {PROTOCOL})")
     try:
         # builtin_types: bytes are bytes; without it a string passes for bytes, read as base64.
         body = msgspec.convert(items[5:], body_type, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
-        raise WireError(f"{body_type.__name__}{_field(body_type, str(error))}") from None
+        missing = body_type.__struct_fields__[len(items) - 5 : len(body_type.__struct_fields__) - _optional(body_type)]
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            text = f"{body_type.__name__} ends after {len(items) - 5} fields: expected {names} as well"
+            raise WireError("fields-there", text) from None
+        raise WireError("field-type", f"{body_type.__name__}{_field(body_type, str(error))}") from None
     except RecursionError:
-        raise WireError(f"{body_type.__name__}: nested too deeply") from None
+        raise WireError("field-type", f"{body_type.__name__}: nested too deeply") from None
     return Frame(epoch, seq, t, body)
+
+
+def _optional(body_type: type[Body]) -> int:
+    """How many fields of a message have a default: the last ones."""
+    return len(body_type.__struct_defaults__)
 
 
 def _field(body_type: type[Body], text: str) -> str:

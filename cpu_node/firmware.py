@@ -40,6 +40,7 @@ FPU = (*(f"fr{n}" for n in range(16)), *(f"xf{n}" for n in range(16)), "fpscr", 
 MMU = ("mmucr", "ttb", "ptel", "pteh")
 SHARED = ("ccr", "pascr")  # the CPU's, whoever runs
 HELD_INT2 = 216  # V_HELD_INT2 of guests/spumone/vcpu.h; behind it V_HELD_IRQ
+WORDS_ABOVE = HELD_INT2 // 4 + 2  # words from a vCPU's pointer on
 BARE = 16  # flag: it waits with nothing to keep but R15, SR and PC
 READY = 0xFFFFFFFF
 FPSCR_FR = 0x200000

@@ -34,10 +34,12 @@ from cosim.messages import (
     Vcpus,
     Write,
 )
+from cosim.rules import LONGEST, plain
 from cosim.sh7780 import INTEVT, LINE
 from cosim.state import Stop, pack, unpack
-from cosim.target import Target
+from cosim.target import Target, TargetError
 from cpu_node.attribution import Attributed
+from cpu_node.directives import Directives
 from cpu_node.firmware import CALLS, STARTS, Firmware
 from cpu_node.observers import Deadline, Latency
 from cpu_node.partition import Partition
@@ -106,6 +108,7 @@ class Machine:
         self.until = 0  # horizon while it is
         self.deadlines: list[Deadline] = []
         self.interrupts: Counter[str] = Counter()
+        self.directives = Directives(core, self.hypervisor.name if self.hypervisor is not None else "")
         self.firmware: Firmware | None = None
         self.partition: Partition | None = None  # where a hypervisor runs guests
         self.starvation: Starvation | None = None
@@ -155,6 +158,9 @@ class Machine:
         was = doing(Row.BUS)
         answer = self._ask(target, tick, Read(address, size, self._seen(target)))
         doing(was)
+        if answer.value >> 8 * size:
+            text = f"value {answer.value:#x} to a read of {size} bytes at 0x{address:08x}; expected one that fits"
+            raise TargetError("answer-value", target.name, tick, text)
         return answer.value
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:
@@ -180,7 +186,6 @@ class Machine:
         if target is self.intc:
             self._send_lines()
         effects = target.promise.effects_of(body.address, body.value)
-        target.post(tick, body)
         if not target.promise.post(body.address, body.size):
             self._drop_leases(target)
         for _, _, falls, changed, how, mask in effects:
@@ -192,6 +197,7 @@ class Machine:
                 target.constant[changed] = new
                 self.core.add_leases([(changed, body.size, NEVER, [(0, new, 0, 0)])])
             self._levels(target, tick, target.levels & ~falls)
+        target.post(tick, body)  # with the levels that it is to leave
         if target is self.intc:
             self._arbitrate()
         self._limit(target.promise.quiet)
@@ -200,9 +206,7 @@ class Machine:
         if target is self.intc:
             self._send_lines()
         target.promise.supersede()
-        answer = target.call(tick, body)
-        if not isinstance(answer, Answer):
-            raise ClockError(f"{target.name} at tick {tick}: {type(answer).__name__}; expected Answer")
+        answer: Answer = target.call(tick, body)
         self._renew(target, tick, answer)
         if time.monotonic() - self.looked > 10 * SLICE:  # a guest that polls may ask all through a slice
             self._limit(tick)
@@ -213,15 +217,10 @@ class Machine:
             target.promise.outstanding = 0
             got = target.collect()
             if got is not None:
-                tick, answer = got
-                if answer.lines != target.levels:
-                    raise ClockError(
-                        f"{target.name}: the posted write of tick {tick} left its lines at {answer.lines:#x}; it had "
-                        f"said {target.levels:#x}. A write that moves lines may be posted only with its effect"
-                    )
-                self._renew(target, tick, answer)
+                self._renew(target, *got)
 
     def _renew(self, target: Target, tick: int, answer: Answer) -> None:
+        target.check(tick, answer)
         target.promise.renew(tick, answer)
         self._levels(target, tick, answer.lines)
         if answer.sources is not None:
@@ -325,9 +324,8 @@ class Machine:
             else:
                 self._ask(target, due, Advance())
                 if promise.next <= due:
-                    raise ClockError(
-                        f"{target.name} at tick {due}: promised only until {promise.next} again; time would stand still"
-                    )
+                    text = f"promised only until {promise.next} again; time would stand still"
+                    raise ClockError("promise-further", target.name, due, text)
 
     # SPUMONE ----------------------------------------------------------------------------------------------
 
@@ -344,9 +342,8 @@ class Machine:
             target.flush()  # they work while SPUMONE does
         waits = bool(core.sleeping) and self.idling
         trap = Trap(cause, number, level, core.state_bytes(), waits, self._pending(), read or [])
-        d = self.hypervisor.call(tick, trap)
-        if not isinstance(d, Directive):
-            raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(d).__name__}; expected Directive")
+        d: Directive = self.hypervisor.call(tick, trap)
+        self.directives.check(tick, trap, d)
         for paddr, data in d.loads:
             core.write(paddr, data)
         if d.more:
@@ -428,8 +425,6 @@ class Machine:
         if name == "tell":
             assert self.hypervisor is not None
             answer = self.hypervisor.call(tick, Trap("report", 0, 0, b"", words=firmware.told()))
-            if not isinstance(answer, Directive):
-                raise ClockError(f"{self.hypervisor.name} at tick {tick}: {type(answer).__name__}; expected Directive")
             return self.report(tick, answer.report)
         self._leave(tick)
         if name in STARTS:
@@ -815,16 +810,15 @@ class Machine:
         if self.firmware is not None:
             return self.firmware.states(), self.firmware.held()
         assert self.hypervisor is not None
-        answer = self.hypervisor.call(core.tick, Inspect())
-        if not isinstance(answer, Vcpus):
-            raise ClockError(f"{self.hypervisor.name} at tick {core.tick}: {type(answer).__name__}; expected Vcpus")
+        answer: Vcpus = self.hypervisor.call(core.tick, Inspect())
+        self.directives.vcpus(core.tick, answer)
         return [(name, unpack(state), waits) for name, state, waits in answer.rows], answer.held
 
     def report(self, tick: int, text: str) -> None:
         """Something to show at the end of the run."""
         self.report_count += 1
         if len(self.reports) < KEPT:
-            self.reports.append(f"tick {tick}: {text}")
+            self.reports.append(f"tick {tick}: {text:.{LONGEST}}")
 
     def _named(self, name: str) -> Target:
         for target in self.targets:
@@ -840,13 +834,12 @@ class Machine:
 
     def finish(self) -> dict[str, Any]:
         """Catch all targets up, and give digest and figures of the whole run."""
-        core, finals = self.core, {}
+        core, finals = self.core, dict[str, Final]()
         self._send_lines()
         for target in self.targets:
             target.promise.supersede()
             finals[target.name] = target.call(core.tick, Finish())
-            if not isinstance(finals[target.name], Final):
-                raise ClockError(f"{target.name} at tick {core.tick}: no Final to Finish")
+            plain(finals[target.name].info, f"{target.name} at tick {core.tick}: Final.info", target.name)
         whole = hashlib.sha256(self.stream.digest() + core.state_bytes())
         rest = core.snapshot()
         whole.update(repr([rest[k] for k in ("utlb", "itlb", "extras", "tick", "sleeping")]).encode())

@@ -15,13 +15,13 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from cosim import wire
-from cosim.clock import ClockError
 from cosim.device import DeviceError, Host
 from cosim.image import ImageError, check_inside, load_elf, load_raw
 from cosim.keys import prove
 from cosim.link import HANDSHAKE_FAILED, Link, configure
 from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Reply, Start
 from cosim.placement import component_class
+from cosim.rules import BrokenRule
 from cosim.target import Inproc, Remote, Target, TargetError
 from cosim.topology import TopologyError, ticks
 from cpu_node import CoreError, make_core, wiring
@@ -76,10 +76,10 @@ class CpuNode:
             link.last_words(f"{error}", 2)
         except Killed as error:
             link.last_words(f"{error}", 130)
+        except BrokenRule as error:
+            link.last_words(f"{error}", 3, error.node)
         except DeviceError as error:
             link.last_words(f"{error}", 2 if self.machine is None else 3)
-        except (ClockError, TargetError) as error:
-            link.last_words(f"{error}")
         finally:
             if self.gdb is not None:
                 self.gdb.close()
@@ -102,7 +102,8 @@ class CpuNode:
         elif isinstance(body, Command):
             self._command(body)
         else:
-            raise TargetError(f"{type(body).__name__} from the launcher; expected Start, Go, Command or Stop")
+            text = f"{type(body).__name__} from the launcher; expected Start, Go, Command or Stop"
+            raise BrokenRule("question-kind", text)
 
     def _paused(self, reason: str, detail: str) -> None:
         self._console()
@@ -203,7 +204,8 @@ class CpuNode:
         for name, since in self.lost.items():
             # A process that ended is the launcher's to report, which knows how it ended.
             if time.monotonic() - since > LOST:
-                raise TargetError(f"{name}: its connection was lost: it closed it, or sent more than a frame may hold")
+                text = "its connection was lost: it closed it, or sent more than a frame may hold"
+                raise TargetError("connection", name, self._tick(), text)
         frame = self.link.receive()
         if frame is not None:
             self.queue.append(frame)
@@ -261,7 +263,5 @@ class CpuNode:
             if self.profile is not None:
                 answer["profile"] = {**self.profile.read(), "waited_s": sum(answer["waited"].values())}
                 answer["profile"]["counters"]["round_trips"] = answer["round_trips"]
-        else:
-            raise TargetError(f"no command {command.what!r}")
         self._console()
         self.link.send(Reply(answer), machine.core.tick)

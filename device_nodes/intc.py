@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import Any
 
 from cosim import NEVER
-from cosim.device import Device
+from cosim.device import Device, QuestionError
 from cosim.messages import Body, EffectRow, LeaseRow, Lines, PostRow, SourceRow
 from cosim.registers import Register
-from cosim.sh7780 import MODULES, PINS, SCIF_KINDS
+from cosim.sh7780 import INTEVT, MODULES, PINS, SCIF_KINDS
 
 INTC, INT2, USER = 0xFFD00000, 0xFFD40000, 0xFFD30000
 MODULE_BITS = 0x03FFF3BF  # implemented bits of INT2MSKR: GPIO 25 ... TMU0-2 0
@@ -139,6 +139,9 @@ class Intc(Device):
     def extra(self, t: int, body: Body) -> Body | None:
         if isinstance(body, Lines):
             for _, line, level in body.changes:
+                if line not in INTEVT:
+                    text = f"{self.name}: Lines with {line!r:.80}, which is no line of the board"
+                    raise QuestionError("question-data", text)
                 if line.startswith("IRQ") and level and not self.level.get(line) and self._holds(int(line[3:])):
                     self.held |= 1 << (31 - int(line[3:]))
                 self.level[line] = level

@@ -17,7 +17,7 @@ from collections import deque
 from typing import Any
 
 from cosim import NEVER, PERIPHERAL_DIVIDER
-from cosim.device import Device, DeviceError, Host
+from cosim.device import Device, DeviceError, Host, QuestionError
 from cosim.messages import Arm, Body, Changes, EffectRow, Input, LeaseRow, PostRow
 from cosim.registers import Register
 from cosim.shared_line import GO
@@ -408,9 +408,11 @@ class Scif(Device):
             last = max(self.last_input, t)
             for tick, entry in body.entries:
                 if tick < last:
-                    raise DeviceError(f"{self.name}: input at tick {tick} after one at {last}; ticks must not fall")
+                    text = f"{self.name}: input at tick {tick} after one at {last}; ticks must not fall"
+                    raise QuestionError("question-tick", text)
                 if not 0 <= entry < 2 * BREAK:
-                    raise DeviceError(f"{self.name}: input {entry:#x} at tick {tick}; expected a byte and error bits")
+                    text = f"{self.name}: input {entry:#x} at tick {tick}; expected a byte and error bits"
+                    raise QuestionError("question-data", text)
                 if self.terminals:
                     self.terminals.type(tick, entry)
                 else:
@@ -422,10 +424,12 @@ class Scif(Device):
             self.advance(t)
             try:
                 self.pattern = re.compile(body.pattern.encode()) if body.pattern else None
-            except re.error as error:
-                raise DeviceError(f"{self.name}: pattern {body.pattern!r} is no regular expression: {error}") from None
+            except (re.error, OverflowError, RecursionError) as error:
+                text = f"{self.name}: pattern {body.pattern!r:.200} is no regular expression: {error}"
+                raise QuestionError("question-data", text) from None
             if not 0 <= body.console < len(self.unfinished):
-                raise DeviceError(f"{self.name}: pattern for console {body.console} of {len(self.unfinished)}")
+                text = f"{self.name}: pattern for console {body.console} of {len(self.unfinished)}"
+                raise QuestionError("question-data", text)
             self.armed = body.console
             self.match_tick = t if self.pattern and self.pattern.search(self.unfinished[self.armed]) else -1
             return self.answer()

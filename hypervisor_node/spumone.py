@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cosim.device import Device, DeviceError
+from cosim.device import Device, DeviceError, QuestionError
 from cosim.image import Image, ImageError, check_inside, load_elf, load_raw
 from cosim.messages import Body, Directive, Inspect, Trap, Vcpus
 from cosim.sh7780 import module_codes
-from cosim.state import pack
+from cosim.state import STATE_SIZE, pack
 from cosim.topology import TopologyError, ticks
 from hypervisor_node import firmware, layout
 from hypervisor_node.model import ENTRIES, Model, Vcpu
@@ -111,7 +111,14 @@ class Spumone(Device):
         if body.cause == "start":
             return self._start(body.number)
         if not self.started:
-            raise DeviceError(f"{self.name}: a {body.cause} trap at tick {t} before the guests were started")
+            text = f"{self.name}: a {body.cause} trap at tick {t} before the guests were started"
+            raise QuestionError("question-kind", text)
+        if body.cause == "report" and len(body.words) != 4:
+            text = f"{self.name}: a report of {len(body.words)} words; expected 4"
+            raise QuestionError("question-data", text)
+        if body.cause != "report" and len(body.state) != STATE_SIZE:
+            text = f"{self.name}: a {body.cause} trap with a state of {len(body.state)} bytes; expected {STATE_SIZE}"
+            raise QuestionError("question-data", text)
         if body.cause == "report":
             return Directive(0, "", report=firmware.said([guest.vcpu.name for guest in self.guests], body.words))
         d = self.model.trap(t, body)

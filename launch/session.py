@@ -284,10 +284,11 @@ class Session:
             self.answers.popleft()(body.data)
         elif isinstance(body, Failed):
             child.stopped = True
+            blamed = body.node or name
+            cause, _, words = body.text.removeprefix(f"{blamed} ").removeprefix(f"{blamed}: ").partition("\n")
             if body.code == 2:
                 raise TopologyError(body.text)
-            cause, _, words = body.text.removeprefix(f"{name}: ").partition("\n")
-            raise NodeFailure(name, cause, body.code, words)
+            raise NodeFailure(blamed, cause, body.code, words)
         else:
             raise NodeFailure(name, f"sent {type(body).__name__}, which it is not to send here")
 

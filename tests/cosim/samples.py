@@ -34,7 +34,11 @@ def strategy(kind: Any) -> st.SearchStrategy[Any]:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
         bounds = args[1]
+        if args[0] is bytes:
+            return st.binary(min_size=bounds.min_length, max_size=bounds.max_length)
         return st.integers(-(1 << 63) if bounds.ge is None else bounds.ge, bounds.le)
+    if origin is typing.Literal:
+        return st.sampled_from(args)
     if origin is list:
         return st.lists(strategy(args[0]), max_size=4)
     if origin is tuple:
@@ -67,7 +71,11 @@ def sample(kind: Any, salt: int = 0) -> Any:
         return SAMPLE[kind]
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
-        return sample(args[0], salt)
+        if args[0] is bytes:
+            return bytes(range(args[1].min_length))
+        return min(sample(args[0], salt), args[1].le)
+    if origin is typing.Literal:
+        return args[salt // 10 % len(args)]
     if origin is list:
         return [sample(args[0], salt)]
     if origin is tuple:

@@ -36,7 +36,7 @@ def renewed(**promise) -> Promise:
 def broken(promise: Promise, t: int, **answer) -> str:
     with pytest.raises(ClockError) as caught:
         promise.renew(t, Answer(**{"value": 0, "lines": 0, "next": NEVER, **answer}))
-    return str(caught.value)
+    return caught.value.text
 
 
 # Promises -----------------------------------------------------------------------------------------------

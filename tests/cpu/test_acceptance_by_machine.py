@@ -20,13 +20,13 @@ PRIORITY, CPUOPM, INTMU = 0xFFD40000, 0xFF2F0000, 8
 class Controller:
     """An interrupt controller with one line, always up, whose level is what was last written; writes are posted."""
 
-    name, line_names, regions = "intc", ("tmu0",), ((PRIORITY, PRIORITY + 0xFFF),)
+    name, line_names, regions = "intc", ("TUNI0",), ((PRIORITY, PRIORITY + 0xFFF),)
     level = 3
 
     def handle(self, t: int, body: Body) -> Answer:
         if isinstance(body, Writes):
             self.level = body.entries[-1][3]
-        sources = [("tmu0", 0x580, self.level, 0)]
+        sources = [("TUNI0", 0x580, self.level, 0)]
         return Answer(value=0, lines=1, next=NEVER, posts=[(PRIORITY, 4, NEVER, 8)], sources=sources)
 
 

@@ -26,7 +26,7 @@ SYMBOLS = [(CODE, "masked"), (UNMASK, "unmask"), (UNMASK + 2, "open"), (VBR + 0x
 class Line:
     """An interrupt controller with a line that rises at a tick, and one above it that rises a while after a write."""
 
-    name, line_names, regions = "intc", ("tmu0", "tmu1"), ((DEVICE, DEVICE + 0xFFF),)
+    name, line_names, regions = "intc", ("TUNI0", "TUNI1"), ((DEVICE, DEVICE + 0xFFF),)
 
     def __init__(self, rise: int) -> None:
         self.rises = [rise, NEVER]
@@ -38,7 +38,7 @@ class Line:
             self.rises[1] = t + AFTER
         lines = sum(1 << k for k, rise in enumerate(self.rises) if t >= rise)
         due = min((rise for rise in self.rises if t < rise), default=NEVER)
-        return Answer(value=0, lines=lines, next=due, sources=[("tmu0", 0x580, LEVEL, 0), ("tmu1", 0x5A0, 8, 1)])
+        return Answer(value=0, lines=lines, next=due, sources=[("TUNI0", 0x580, LEVEL, 0), ("TUNI1", 0x5A0, 8, 1)])
 
 
 def sample(kind: str, mask: int, rise: int, timing: str = "fast", observer: str = "attributed", helpers: Any = (),
@@ -56,8 +56,13 @@ def sample(kind: str, mask: int, rise: int, timing: str = "fast", observer: str 
     core.set_state(
         {"sr": MD | RB, "vbr": VBR, "r1_bank": 0, "r1": MD | RB | mask, "r2": MD | RB, "r3": DEVICE, **state}
     )
+<<<<<<< HEAD
     more = {"symbols": SYMBOLS, "helpers": list(helpers)} if observer == "attributed" else {"keep": True}
     machine.observe(observer, line="tmu0", pc=HANDLER, symbol="handler", **more)
+=======
+    more = {"symbols": SYMBOLS, "helpers": list(helpers)} if observer == "attributed" else {}
+    machine.observe(observer, line="TUNI0", pc=HANDLER, symbol="handler", **more)
+>>>>>>> e4544b7 (Every rule of the protocol has a name, and is checked where it can be broken)
     machine.go(1_000)
     assert len(machine.latency[0].samples) == 1
     return machine
