@@ -56,13 +56,8 @@ def sample(kind: str, mask: int, rise: int, timing: str = "fast", observer: str 
     core.set_state(
         {"sr": MD | RB, "vbr": VBR, "r1_bank": 0, "r1": MD | RB | mask, "r2": MD | RB, "r3": DEVICE, **state}
     )
-<<<<<<< HEAD
     more = {"symbols": SYMBOLS, "helpers": list(helpers)} if observer == "attributed" else {"keep": True}
-    machine.observe(observer, line="tmu0", pc=HANDLER, symbol="handler", **more)
-=======
-    more = {"symbols": SYMBOLS, "helpers": list(helpers)} if observer == "attributed" else {}
     machine.observe(observer, line="TUNI0", pc=HANDLER, symbol="handler", **more)
->>>>>>> e4544b7 (Every rule of the protocol has a name, and is checked where it can be broken)
     machine.go(1_000)
     assert len(machine.latency[0].samples) == 1
     return machine
