@@ -472,6 +472,12 @@ Of an `Answer` to a message at `t`:
 `Trap.number` of a call is (pc - 0x8ffff000) / 16, and 0x1000 + (pc - 0x8ffff000) where that is no whole number.
 A hypervisor needs no promise: it acts when it is trapped only.
 
+## Replies
+
+What the CPU node answers to each command. Maps have str as keys. More keys than these are left as they are.
+
+{replies}
+
 ## Rules that are checked
 
 {rules}
@@ -532,7 +538,7 @@ def _example() -> dict[str, str]:
 
 def reference() -> str:
     """The protocol page, in Markdown."""
-    from cosim import wire  # wire is made of this module's tables
+    from cosim import replies, wire  # wire is made of this module's tables
 
     source = inspect.getsource(inspect.getmodule(Body) or Body)
     notes = _notes(source[: source.index("class Body")])
@@ -548,6 +554,7 @@ def reference() -> str:
         words=len(STATE_NAMES),
         state=state,
         rules=table(),
+        replies=replies.page(),
         **caps,
         **_example(),
     )

@@ -41,11 +41,13 @@ from cosim.messages import (
     Welcome,
 )
 from cosim.placement import component_class
+from cosim.rules import BrokenRule
 from cosim.shared_line import Splitter, frame
 from cosim.topology import NODE_KEYS, Topology, TopologyError, ticks
 from guests.build import artefact
 from guests.stages import BuildError
 from launch.control import Control
+from launch.rules import Rules
 from launch.supervise import NodeFailure, Supervisor
 
 POLL = 30  # ms between looks at the children
@@ -89,6 +91,7 @@ class Session:
         self.stdio = {topology.ports()[port] for port in topology.stdio()}  # nodes
         self.splitters = {node: Splitter(len(topology.consoles(node))) for node in topology.nodes
                           if topology.nodes[node].get("mux")}  # fmt: skip
+        self.rules = Rules(topology)
         self.supervisor = Supervisor()
         try:
             self.control = Control(topology, self.supervisor.folder, self.watcher.note)
@@ -260,14 +263,17 @@ class Session:
             return
         if child is None or not self.control.speaks_for(name, identity):
             return
-        if frame.t:
+        try:
+            self.rules.frame(name, body)
+        except BrokenRule as error:
+            raise NodeFailure(name, str(error)) from None
+        if name == self.cpu:
             self.tick = max(self.tick, frame.t)
         if isinstance(body, Status):
             self.supervisor.beat(child, body.progress)
-            if isinstance(note := body.info.get("note"), str):
-                self.watcher.note(note)
+            if "note" in body.info:
+                self.watcher.note(body.info["note"])
         elif isinstance(body, Ready):
-            self._check_ready(name, body)
             if child.progress < 0:
                 self.supervisor.beat(child, 0)  # from here on it is to make progress
             self.ready[name] = body
@@ -278,9 +284,9 @@ class Session:
                 self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
             else:
                 self.typed.append((body.node, body.data))
-        elif isinstance(body, Paused) and name == self.cpu:
+        elif isinstance(body, Paused):
             self.paused, self.running = body, False
-        elif isinstance(body, Reply) and name == self.cpu and self.answers:
+        elif isinstance(body, Reply):
             self.answers.popleft()(body.data)
         elif isinstance(body, Failed):
             child.stopped = True
@@ -289,40 +295,36 @@ class Session:
             if body.code == 2:
                 raise TopologyError(body.text)
             raise NodeFailure(blamed, cause, body.code, words)
-        else:
-            raise NodeFailure(name, f"sent {type(body).__name__}, which it is not to send here")
 
     def _output(self, node: str, data: bytes) -> None:
-        ports = self.topology.consoles(node) if node in self.topology.nodes else []
+        ports = self.topology.consoles(node)
         if node in self.splitters:
             for console, run in self.splitters[node].split(data):
                 self.watcher.output(ports[console], run)
         else:
-            self.watcher.output(ports[0] if ports else node, data)
-
-    def _check_ready(self, name: str, ready: Ready) -> None:
-        """A node of another make may say anything. Raises NodeFailure."""
-        local = ready.endpoint.startswith(("ipc://", "tcp://127.0.0.1:"))
-        if name != self.cpu and not local:
-            raise NodeFailure(name, f"is ready at {ready.endpoint!r}; expected ipc://PATH or tcp://127.0.0.1:PORT")
-        if ready.endpoint.startswith("tcp://") and name not in self.control.public:
-            raise NodeFailure(name, f"is ready at {ready.endpoint!r}, but this run has no keys; expected ipc://PATH")
+            self.watcher.output(ports[0], data)
 
     def _hello(self, name: str, identity: bytes, hello: Hello) -> None:
         child, node = self.supervisor.children.get(name), self.topology.nodes.get(name)
         if child is None or node is None:
             self.control.refuse(name, identity, f"this run has no place for a node {name!r}")
             return
+        if self.control.speaks_for(name, identity):
+            try:
+                self.rules.hello(name, hello)
+            except BrokenRule as error:
+                self.control.refuse(name, identity, str(error))
+                raise NodeFailure(name, str(error)) from None
         if child.process is not None and hello.pid != child.process.pid:
             self.control.refuse(
                 name, identity, f'this run starts {name} itself; by hand it takes placement = "external"'
             )
             return
-        if name in self.control.address:
+        if name in self.control.address and self.control.address[name] != identity:
             self.control.refuse(name, identity, f"this run has its node {name} already, process {child.pid}")
             return
         if hello.role != node["role"]:
-            self.control.refuse(name, identity, f"role {hello.role}; the topology has {name} as {node['role']}")
+            self.control.refuse(name, identity, f"role {hello.role:.80}; the topology has {name} as {node['role']}")
             return
         reason = ""
         registers = component_class(node["role"]).map_digest()
@@ -330,7 +332,8 @@ class Session:
             reason = f"state schema {hello.state_schema}; this side has {STATE_SCHEMA}: install the same release"
         elif hello.registers != registers and not node["component"]:
             reason = (
-                f"register map {hello.registers} of {hello.role}; this side has {registers}: install the same release"
+                f"register map {hello.registers:.80} of {hello.role}; this side has {registers}: install the same "
+                "release"
             )
         if reason:
             self.control.refuse(name, identity, reason)
@@ -345,6 +348,7 @@ class Session:
         self._send(name, Welcome(self.supervisor.folder.name, self._config(name), endpoint, peer))
 
     def _send(self, name: str, body: Body) -> None:
+        self.rules.sent(name, body)
         self.control.send(name, body, self.tick)
 
     def _wait_paused(self) -> Paused:

@@ -36,6 +36,8 @@ def renewed(**promise) -> Promise:
 def broken(promise: Promise, t: int, **answer) -> str:
     with pytest.raises(ClockError) as caught:
         promise.renew(t, Answer(**{"value": 0, "lines": 0, "next": NEVER, **answer}))
+    words = {"which is past": "promise-past", "planned a line": "plan-order", "after a posted": "posted-quiet"}
+    assert caught.value.rule in [rule for text, rule in words.items() if text in caught.value.text]
     return caught.value.text
 
 

@@ -127,6 +127,10 @@ def test_another_protocol_version_whatever_its_header_is():
     assert refused(frame(PROTOCOL + 1, "node", None, [], {})) == text
 
 
+def test_a_long_value_is_cut_in_the_text():
+    assert len(refused(frame(PROTOCOL, 0, KIND[Paused], 0, 0, "x" * 1_000_000, "", {}))) < 1100
+
+
 def test_a_kind_that_is_not_in_the_protocol():
     assert refused(frame(PROTOCOL, 0, 999, 0, 0)) == f"message kind 999 is not in the protocol (version {PROTOCOL})"
 
@@ -156,6 +160,29 @@ def test_a_field_of_another_type(body, fields, text):
 def test_an_element_deep_in_a_field_is_named_with_its_place():
     raw = frame(PROTOCOL, 0, 38, 0, 0, 0, 0, 9, [[1, 2], [3, "4"]])
     assert refused(raw) == "Answer.plan[1][1]: Expected `int`, got `str`"
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (bytes(MAX_FRAME + 1), "frame-size"),
+        (b"\xdd\x00\x05\x00\x00" + bytes(5 << 16), "frame-values"),
+        (b"\xc1", "frame-msgpack"),
+        (b"\x01", "frame-array"),
+        (frame(PROTOCOL, 0, 1, -1, 0), "frame-array"),
+        (frame(PROTOCOL + 1), "frame-array"),
+        (frame(PROTOCOL + 1, 0, 0, 0, 0), "frame-version"),
+        (frame(PROTOCOL, 0, 999, 0, 0), "frame-kind"),
+        (frame(PROTOCOL, 0, KIND[Answer], 0, 0, 5), "fields-there"),
+        (frame(PROTOCOL, 0, KIND[Answer], 0, 0, 5, 6, "7"), "field-type"),
+        (frame(PROTOCOL, 0, KIND[Answer], 0, 0, 1 << 32, 0, 5), "field-type"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_the_rule_that_a_frame_breaks(raw, rule):
+    with pytest.raises(WireError) as caught:
+        decode(raw)
+    assert caught.value.rule == rule and str(caught.value).endswith(f"(rule {rule})")
 
 
 # Bombs: few bytes, many objects --------------------------------------------------------------------------
