@@ -29,7 +29,7 @@ def test_every_type_on_the_page_is_explained():
     used = set()
     for _, body, _ in TABLE:
         for kind in body.__annotations__.values():
-            used |= set(re.findall(r"[A-Za-z]\w*", re.sub(r'"\w+"', "", kind)))
+            used |= set(re.findall(r"[A-Za-z]\w*", re.sub(r"['\"]\w+['\"]", "", kind)))
     explained = set(re.findall(r"^\| `(\w+)", table, re.MULTILINE)) | {"None"}
     assert used <= explained, f"not in the table of types: {sorted(used - explained)}"
 
