@@ -42,8 +42,8 @@ CHECKED: dict[str, dict[str, str]] = {
             "CPU node it is empty."
         ),
         "ready-lines": (
-            "`Ready.lines` are lines of the board, each once. A node whose role has a built-in device has that "
-            "device's lines, and the CPU node none."
+            "`Ready.lines` has each line once. A node whose role has a built-in device has that device's lines, "
+            "and the CPU node none. Others have lines that the interrupt controller knows."
         ),
         "ready-regions": (
             "`Ready.regions` have first <= last, 64 MB at most, and do not overlap. A node whose role has a "
@@ -69,7 +69,7 @@ CHECKED: dict[str, dict[str, str]] = {
         "answer-lines": "`Answer.lines` and the levels in `plan` and `effects` have bits for the lines of Ready only.",
         "answer-own": "Leases, posts and effects are of addresses in the target's own regions.",
         "answer-lease": "A lease has a segment, and its segments' ticks rise.",
-        "answer-sources": "`Answer.sources` is the interrupt controller's to give: lines of the board, each once.",
+        "answer-sources": "`Answer.sources` is the interrupt controller's to give, each line once.",
         "answer-matched": "`Answer.matched` is at most `t`.",
         "posted-lines": "After posted writes the levels are those that their effects gave.",
         "promise-past": "`Answer.next` is at least `t`, and at most the tick that never comes.",

@@ -188,9 +188,6 @@ def test_the_table_of_sources():
     assert checked("answer-sources", sources=[row]) == (
         "gives a table of interrupt sources; it is a tmu, no interrupt controller"
     )
-    assert checked("answer-sources", "intc", sources=[("TUNI9\x1b", 0x580, 3, 1)]).startswith(
-        "its table has a source 'TUNI9\\x1b'; expected lines of the board, "
-    )
     assert checked("answer-sources", "intc", sources=[row, row]) == "its table has a line twice; expected each once"
     Inproc(Told(), "intc").check(7, fine(sources=[row]))
 
