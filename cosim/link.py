@@ -52,16 +52,6 @@ def configure(socket: Any) -> Any:
     return socket
 
 
-def bind(socket: Any, endpoint: str) -> str:
-    """Bind, a path for this user only; the endpoint as bound. Raises zmq.ZMQError."""
-    before = os.umask(0o177)
-    try:
-        socket.bind(endpoint)
-    finally:
-        os.umask(before)
-    return str(socket.last_endpoint.decode())
-
-
 def allow_files() -> None:
     """Raise this process's limit of open files to what it may have: each connection takes one, a stranger's too."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

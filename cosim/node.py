@@ -17,8 +17,9 @@ import zmq
 
 from cosim import wire
 from cosim.device import Device, DeviceError, Host
+from cosim.door import Door
 from cosim.keys import Gate, Keys, KeysError, read_line
-from cosim.link import Link, LinkError, Stopped, allow_files, bind, configure, send
+from cosim.link import Link, LinkError, Stopped, allow_files, configure, send
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
 from cosim.rules import BrokenRule
@@ -42,8 +43,8 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
             raise KeysError(f"the launcher wants a socket at {endpoint}, but gave no keys for it: only ipc needs none")
         gate.expect(peer, "cpu")
         gate.guard(data, link.keys.secret)
-    bound = bind(data, endpoint)
-    link.send(Ready(bound, list(component.line_names), list(component.regions)))
+    door = Door(data, endpoint)
+    link.send(Ready(door.endpoint, list(component.line_names), list(component.regions)))
     poller = zmq.Poller()
     own = [data, link.socket, gate.socket]
     for source in (*own, *host.filenos()):
@@ -64,6 +65,8 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
             link.receive()
         if gate.socket in ready:
             gate.answer()
+            if not gate.expected:
+                door.shut()
         if len(ready) > sum(source in ready for source in own):
             typed = host.read()
             if typed:

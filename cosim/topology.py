@@ -95,6 +95,11 @@ class Topology(msgspec.Struct):
         """Name of the node with a role; None where there is none."""
         return next((name for name, node in self.nodes.items() if node["role"] == role), None)
 
+    def processes(self) -> list[str]:
+        """Names of the nodes that are processes: all, or in the inproc placement the CPU node."""
+        cpu = self.node_of_role("cpu")
+        return [name for name in self.nodes if name == cpu or self.run.placement != "inproc"]
+
     def ports(self) -> dict[str, str]:
         """Serial port name to node name. A node whose port guests share has one for each: its consoles."""
         return {port: name for name in self.nodes for port in self.consoles(name)}

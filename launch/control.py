@@ -20,8 +20,9 @@ from pathlib import Path
 import zmq
 
 from cosim import wire
+from cosim.door import Door
 from cosim.keys import Gate, Keys, make_pair, write_file
-from cosim.link import HIGH_WATER, allow_files, bind, configure
+from cosim.link import HIGH_WATER, allow_files, configure
 from cosim.local_socket import LocalSocketError, check_free
 from cosim.messages import Body, Refuse
 from cosim.topology import Topology, TopologyError
@@ -54,6 +55,7 @@ class Control:
         self.context = zmq.Context()
         self.poller = zmq.Poller()
         self.gate: Gate | None = None
+        self.door: Door | None = None
         self.router = configure(self.context.socket(zmq.ROUTER))
         self.router.router_mandatory = 1
         self.router.rcvhwm = WAITING
@@ -61,8 +63,9 @@ class Control:
         try:
             wanted = self._wanted(topology)
             if "tcp" in (topology.run.transport, wanted.partition(":")[0]):
-                self._make_keys(list(topology.nodes), wanted)
-            self.endpoint = self._bind(wanted)
+                self._make_keys(topology.processes(), wanted)
+            self.door = self._bind(wanted)
+            self.endpoint = self.door.endpoint
         except BaseException:
             self.close()
             raise
@@ -105,14 +108,14 @@ class Control:
             raise TopologyError(f"[run] control = {wanted!r}: expected ipc://PATH or tcp://127.0.0.1:PORT")
         return wanted
 
-    def _bind(self, wanted: str) -> str:
+    def _bind(self, wanted: str) -> Door:
         if wanted.startswith("ipc://"):
             try:
                 check_free(wanted.removeprefix("ipc://"))
             except LocalSocketError as error:
                 raise TopologyError(f"[run] control = {wanted!r}: {error}") from None
         try:
-            return bind(self.router, wanted)
+            return Door(self.router, wanted)
         except zmq.ZMQError as error:
             raise TopologyError(f"[run] control = {wanted!r} cannot be bound: {error}; choose another") from None
 
@@ -149,6 +152,8 @@ class Control:
         self.address[name] = identity
         if self.gate is not None:
             self.gate.used_up(name)
+            if self.door is not None and not self.gate.expected:
+                self.door.shut()
         self._key_path(name).unlink(missing_ok=True)
 
     def speaks_for(self, name: str, identity: bytes) -> bool:
@@ -186,5 +191,7 @@ class Control:
         if self.gate is not None and self.gate.turned_away > 1:
             self.note(f"turned away {self.gate.turned_away} connections without a key of this run")
             self.gate.turned_away = 0
+        if self.door is not None:
+            self.door.shut()
         self.router.close(linger=200)
         self.context.destroy(linger=200)

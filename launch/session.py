@@ -111,7 +111,7 @@ class Session:
 
     def start(self) -> None:
         """Start all nodes, connect them, load the guests; the CPU stands at tick 0."""
-        local = [self.cpu] if self.inproc else list(self.topology.nodes)
+        local = self.topology.processes()
         for name in local:
             if self.topology.nodes[name]["placement"] == "external":
                 role = self.topology.nodes[name]["role"]

@@ -105,7 +105,10 @@ def _forward(listener: socket.socket, port: int, recorded: bytearray) -> None:
     with client, socket.create_connection(("127.0.0.1", port)) as server:
         while True:
             for source in select.select([client, server], [], [])[0]:
-                data = source.recv(65536)
+                try:
+                    data = source.recv(65536)
+                except OSError:
+                    return
                 if not data:
                     return
                 if source is client:
