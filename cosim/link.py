@@ -27,7 +27,7 @@ from cosim.messages import PROTOCOL, STATE_SCHEMA, Body, Failed, Hello, Refuse, 
 TAKE_KEY = "the --key that `cosim run` shows"
 BEAT = 0.1  # seconds between Status messages at most
 HIGH_WATER = 100_000  # frames; the lockstep keeps queues short, consoles may run ahead
-PATIENCE = 20.0  # seconds that a launcher may take to answer Hello
+PATIENCE = 20.0  # seconds in which a launcher is to answer the Hello of a node that was started by hand
 HANDSHAKE_FAILED = (
     zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
@@ -110,7 +110,7 @@ class Link:
         """Introduce this node and wait for Welcome. Raises LinkError with the launcher's reason."""
         self.send(Hello(self.name, role, PROTOCOL, STATE_SCHEMA, registers, capabilities, os.getpid()))
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+        while self.launcher or time.monotonic() < end:  # a launcher that started this node is there, or gone
             frame = self.receive(100)
             if frame is None:
                 continue
@@ -181,13 +181,13 @@ class Link:
         self.beat()
         self.receive()
 
-    def beat(self, t: int = 0) -> None:
-        """Say that this node makes progress, and at which tick, at least each BEAT seconds."""
+    def beat(self, t: int = 0, **info: Any) -> None:
+        """Say that this node makes progress, and at which tick, at least each BEAT seconds. ``info``: see Status."""
         now = time.monotonic()
         if now - self._beaten >= BEAT / 2:
             self._beaten = now
             self.progress += 1
-            self.send(Status(self.progress, {}), t)
+            self.send(Status(self.progress, info), t)
 
     def note(self, text: str, t: int = 0) -> None:
         """Say something to the person who started the run."""

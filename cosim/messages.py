@@ -98,7 +98,9 @@ class Status(Body):
     """Node to launcher, at least every 100 ms of wall time while it makes progress."""
 
     progress: Count
-    info: dict  # type: ignore[type-arg] # "note": a text for the person who started the run
+    # "note": a text for the person who started the run. "asked", of the CPU node while it waits for an answer: the
+    # target, the kind of the question, its tick and its seq.
+    info: dict  # type: ignore[type-arg]
 
 
 class Start(Body):
@@ -499,11 +501,11 @@ The first frame, byte by byte:
 """
 
 
-def _notes(text: str) -> dict[str, str]:
+def notes(text: str) -> dict[str, str]:
     """Name -> comment of the declarations ``name: type  # comment`` and ``name = type``; it may also stand above."""
     rows = re.findall(r"^((?: *#.*\n)*) *(\w+)(?::| =) ([^#\n]*)(#.*)?$", text, re.MULTILINE)
-    notes = {name: re.sub(r"# ?type: ignore\[[\w-]+\]", "", behind) or above for above, name, _, behind in rows}
-    return {name: " ".join(re.sub("^ *# ?", "", note, flags=re.MULTILINE).split()) for name, note in notes.items()}
+    found = {name: re.sub(r"# ?type: ignore\[[\w-]+\]", "", behind) or above for above, name, _, behind in rows}
+    return {name: " ".join(re.sub("^ *# ?", "", note, flags=re.MULTILINE).split()) for name, note in found.items()}
 
 
 def _cell(text: object) -> str:
@@ -541,10 +543,10 @@ def reference() -> str:
     from cosim import replies, wire  # wire is made of this module's tables
 
     source = inspect.getsource(inspect.getmodule(Body) or Body)
-    notes = _notes(source[: source.index("class Body")])
+    aliased = notes(source[: source.index("class Body")])
     kinds = dict(re.findall(r"^(\w+) = ((?:list|tuple|Annotated|Literal)\[.*?\])(?:  #.*)?$", source, re.MULTILINE))
     kinds = {name: re.sub(r"Annotated\[(\w+), .*\]$", r"\1", kind) for name, kind in kinds.items()}  # notes have bounds
-    aliases = "".join(f"| `{name}` | `{_cell(kind)}`: {_cell(notes[name])} |\n" for name, kind in kinds.items())
+    aliases = "".join(f"| `{name}` | `{_cell(kind)}`: {_cell(aliased[name])} |\n" for name, kind in kinds.items())
     state = textwrap.fill(" ".join(STATE_NAMES), 110, subsequent_indent="    ")
     caps = {f"max_{name}": getattr(wire, f"MAX_{name.upper()}") for name in ("frame", "items", "array", "map", "str")}
     page = INTRODUCTION.format(
@@ -562,7 +564,7 @@ def reference() -> str:
     for number, body, since in TABLE:
         out += [f"### {number} {body.__name__} (since {since})", "", inspect.getdoc(body) or "", ""]
         fields = msgspec.structs.fields(body)
-        comments = _notes(inspect.getsource(body))
+        comments = notes(inspect.getsource(body))
         if fields:
             out += ["| field | type | default | |", "|---|---|---|---|"]
         for f in fields:

@@ -51,6 +51,7 @@ CHECKED: dict[str, dict[str, str]] = {
         ),
         "status-progress": "`Status.progress` does not fall.",
         "status-note": "`note` in `Status.info` is a str.",
+        "status-asked": "`asked` in `Status.info` is an array: target, kind of the question, its tick, its seq.",
         "output-node": (
             "`Output.node` and `HostInput.node` are the sender, which has a serial port; in the inproc placement "
             "the CPU node sends them for those that have one."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -221,7 +222,8 @@ class Inproc(Target):
 
 
 class Remote(Target):
-    """A process behind a PAIR socket. ``waiting`` is called now and then while an answer is due."""
+    """A process behind a PAIR socket. ``waiting`` is called now and then while an answer is due: (this target's
+    name, kind of the question, its tick, its number)."""
 
     def __init__(
         self,
@@ -230,7 +232,7 @@ class Remote(Target):
         lines: list[str],
         regions: list[tuple[int, int]],
         socket: zmq.Socket[bytes],
-        waiting: Callable[[], None],
+        waiting: Callable[[str, str, int, int], None],
     ) -> None:
         super().__init__(name, role, lines, regions)
         self.socket, self.waiting = socket, waiting
@@ -247,7 +249,7 @@ class Remote(Target):
             ready = self.socket.poll(50)
             doing(was)
             if not ready:
-                self.waiting()
+                self.waiting(self.name, due.what, due.t, due.seq)
                 continue
             try:
                 frame = wire.decode(self.socket.recv())
@@ -266,7 +268,8 @@ class Remote(Target):
     def _send(self, t: int, body: Body) -> None:
         self.seq += 1
         self.messages += 1
-        send(self.socket, wire.encode(body, t, self.seq), self.waiting)
+        waiting = partial(self.waiting, self.name, type(body).__name__, t, self.seq)
+        send(self.socket, wire.encode(body, t, self.seq), waiting)
 
     def _call(self, t: int, body: Body) -> Any:
         self._send(t, body)

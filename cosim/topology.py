@@ -41,6 +41,13 @@ class Run(msgspec.Struct, forbid_unknown_fields=True):
     control: str = ""  # endpoint at which nodes report; "" makes one
     leases: bool = True  # registers, masks and SPUMONE's idle decision read locally
     quantum: str | int = "10ms"  # with somebody at a console the CPU looks for input this often, in virtual time
+    # A node hangs when it had the chance to make progress for so many seconds (it ran, slept or was stopped) and made
+    # none. Time in which it waited for a CPU or for the disk does not count. 0 is no limit, for a debugger on a node.
+    hang_limit: float = 0.75
+    # The same of a node that gives signs of life but does not answer a question of the CPU node.
+    answer_limit: float = 0.75
+    # So many seconds a node may sleep in its start. Its CPU time and its loading from disk do not count. 0 is no limit.
+    start_limit: float = 30.0
 
 
 class Machine(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,6 +177,9 @@ def check(raw: dict[str, Any], path: Path) -> Topology:
         if getattr(run, key) not in allowed:
             raise TopologyError(f"[run] {key} = {getattr(run, key)!r}: expected {' or '.join(allowed)}")
     ticks(run.quantum, "[run] quantum", least=1)
+    for key in ("hang_limit", "answer_limit", "start_limit"):
+        if getattr(run, key) < 0:
+            raise TopologyError(f"[run] {key} = {getattr(run, key)!r}: expected seconds, or 0 for no limit")
     _check_nodes(topology)
     _check_guests(topology)
     return topology

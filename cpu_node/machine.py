@@ -649,9 +649,14 @@ class Machine:
                 return Stop("horizon", core.tick, stop.pc)
 
     def _pace(self, instructions: int, seconds: float) -> None:
-        """Choose slices of SLICE seconds by the core's speed; they change no result."""
+        """Choose slices of SLICE seconds by the core's speed; they change no result.
+
+        They shrink at once and grow slowly: a core that was fast for a moment, in a loop that it skips, say, may be a
+        hundred times slower in the next, and it gives no sign of life within a slice.
+        """
         if instructions >= self.slice_ticks // 2:
-            self.slice_ticks = max(1000, int(instructions / max(seconds, 1e-6) * SLICE))
+            wanted = int(instructions / max(seconds, 1e-6) * SLICE)
+            self.slice_ticks = max(1000, min(wanted, self.slice_ticks * 5 // 4))
 
     def _entry(self, pc: int) -> int:
         return (pc - TRAP_PAGE[0]) // 16 if pc % 16 == 0 else 0x1000 + pc - TRAP_PAGE[0]

@@ -29,7 +29,7 @@ from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import TIMINGS, TIMINGS_TEXT, Machine, MachineError
 from cpu_node.profile import Profile
 
-LOST = 1.0  # seconds from a broken connection to the end
+LOST = 0.4  # seconds from a broken connection to the end: less than the answer limit, so that the cause is named
 
 
 class CpuNode:
@@ -191,9 +191,9 @@ class CpuNode:
 
     # While it runs -----------------------------------------------------------------------------------------
 
-    def _waiting(self) -> None:
+    def _waiting(self, target: str, what: str, t: int, seq: int) -> None:
         """Called while a target's answer is due: progress is theirs, but Stop and a lost launcher are ours."""
-        self.link.beat(self._tick())
+        self.link.beat(self._tick(), asked=[target, what, t, seq])
         for name, monitor in self.monitors.items():
             if monitor.poll(0):
                 if recv_monitor_message(monitor)["event"] & HANDSHAKE_FAILED:

@@ -6,6 +6,7 @@ Each page's text comes from the module that owns the table; a test asserts that 
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,14 +37,16 @@ def topology_page() -> str:
     structs = (("[run]", topology.Run), ("[machine]", topology.Machine), ("[guests.NAME]", topology.Guest),
                ("deadlines of a guest", topology.Deadline), ("latency of a guest", topology.Latency))  # fmt: skip
     for title, struct in structs:
-        out += [f"## `{title}`", "", (struct.__doc__ or "").strip(), "", "| key | type | default |", "|---|---|---|"]
+        out += [f"## `{title}`", "", (struct.__doc__ or "").strip(), ""]
+        out += ["| key | type | default | |", "|---|---|---|---|"]
+        comments = messages.notes(inspect.getsource(struct))
         for field in msgspec.structs.fields(struct):
             required = field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
             default = "required" if required else f"`{field.default!r}`"
             if field.default_factory is not msgspec.NODEFAULT:
                 default = f"`{field.default_factory()!r}`"
             kind = str(struct.__annotations__[field.name]).replace("|", "or")
-            out.append(f"| `{field.name}` | `{kind}` | {default} |")
+            out.append(f"| `{field.name}` | `{kind}` | {default} | {comments.get(field.name, '').replace('|', 'or')} |")
         out.append("")
     out += ["## `[nodes.NAME]`", ""]
     out += ["Every node: `role`, `placement` (process, or external: started by hand), `component` (`module:Class`,"]

@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections import deque
 
+import msgspec
+
 from cosim import replies
 from cosim.messages import (
     Body,
@@ -33,6 +35,7 @@ from cosim.placement import component_class
 from cosim.rules import BrokenRule, plain
 from cosim.topology import NODE_KEYS, Topology
 
+Asked = tuple[str, str, int, int]
 CODES = (2, 3, 130)  # a node may end a run with
 PIDS = 1 << 22  # the system's largest process id
 LARGEST = 1 << 26  # bytes of a region, an area of the bus
@@ -161,6 +164,11 @@ class Rules:
         self.progress[name] = status.progress
         if not isinstance(status.info.get("note", ""), str):
             raise BrokenRule("status-note", f"its note is of type {type(status.info['note']).__name__}; expected str")
+        if "asked" in status.info:
+            try:
+                msgspec.convert(status.info["asked"], Asked)
+            except msgspec.ValidationError as error:
+                raise BrokenRule("status-asked", f"asked: {error}") from None
 
     def _port(self, name: str, kind: str, node: str) -> None:
         allowed = self.ports if self.inproc and name == self.cpu else self.ports & {name}

@@ -48,10 +48,9 @@ from guests.build import artefact
 from guests.stages import BuildError
 from launch.control import Control
 from launch.rules import Rules
-from launch.supervise import NodeFailure, Supervisor
+from launch.supervise import FINISH, Limits, NodeFailure, Supervisor
 
 POLL = 30  # ms between looks at the children
-PATIENCE = 30.0  # seconds for a started node to say hello and be ready
 BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
 
 
@@ -92,7 +91,8 @@ class Session:
         self.splitters = {node: Splitter(len(topology.consoles(node))) for node in topology.nodes
                           if topology.nodes[node].get("mux")}  # fmt: skip
         self.rules = Rules(topology)
-        self.supervisor = Supervisor()
+        run = topology.run
+        self.supervisor = Supervisor(Limits(run.hang_limit, run.answer_limit, run.start_limit))
         try:
             self.control = Control(topology, self.supervisor.folder, self.watcher.note)
         except BaseException:
@@ -130,15 +130,8 @@ class Session:
                     self.stdout if at_terminal else -1,
                     self.control.key_text(name),
                 )
-        began = time.monotonic()
         while len(self.ready) < len(local):
             self.pump()
-            for name in set(local) - set(self.ready):
-                child = self.supervisor.children[name]
-                if (child.process or child.hello) and time.monotonic() - max(began, child.hello) > PATIENCE:
-                    raise NodeFailure(
-                        name, f"not ready {PATIENCE:.0f} s after its {'hello' if child.hello else 'start'}"
-                    )
         self._send(self.cpu, Start([self._target(name) for name in self.topology.nodes if name != self.cpu]))
         self._wait_paused()
 
@@ -227,7 +220,10 @@ class Session:
 
     def finish(self) -> dict[str, Any]:
         """Final figures and digest."""
+        child = self.supervisor.children[self.cpu]
+        child.works(FINISH, self.supervisor.watch.time)
         figures = self.command("finish")
+        child.works("", self.supervisor.watch.time)
         self.watcher.finished(self, figures)
         return figures
 
@@ -238,7 +234,8 @@ class Session:
         for name, identity, raw in self.control.received(POLL):
             self._take(name, identity, raw)
         try:
-            self.supervisor.check()
+            for text in self.supervisor.check():
+                self.watcher.note(text)
         except NodeFailure:
             # What it said before it ended may still be on its way, and says more.
             end = time.monotonic() + 0.1
@@ -271,11 +268,12 @@ class Session:
             self.tick = max(self.tick, frame.t)
         if isinstance(body, Status):
             self.supervisor.beat(child, body.progress)
+            self._asked(name, body.info)
             if "note" in body.info:
                 self.watcher.note(body.info["note"])
         elif isinstance(body, Ready):
-            if child.progress < 0:
-                self.supervisor.beat(child, 0)  # from here on it is to make progress
+            if name != self.cpu:  # which has the guests to load, with Start
+                child.works("", self.supervisor.watch.time)
             self.ready[name] = body
         elif isinstance(body, Output):
             self._output(body.node, body.data)
@@ -286,15 +284,23 @@ class Session:
                 self.typed.append((body.node, body.data))
         elif isinstance(body, Paused):
             self.paused, self.running = body, False
+            child.works("", self.supervisor.watch.time)
         elif isinstance(body, Reply):
             self.answers.popleft()(body.data)
         elif isinstance(body, Failed):
             child.stopped = True
+            self.supervisor.check_ended()  # a node that lost its peer is not the cause
             blamed = body.node or name
             cause, _, words = body.text.removeprefix(f"{blamed} ").removeprefix(f"{blamed}: ").partition("\n")
             if body.code == 2:
                 raise TopologyError(body.text)
             raise NodeFailure(blamed, cause, body.code, words)
+
+    def _asked(self, name: str, info: dict[str, Any]) -> None:
+        """The CPU node says whose answer it waits for, if it waits."""
+        if name == self.cpu:
+            target, what, tick, seq = info.get("asked", ("", "", 0, 0))
+            self.supervisor.asked(name, target, what, tick, seq)
 
     def _output(self, node: str, data: bytes) -> None:
         ports = self.topology.consoles(node)

@@ -1,9 +1,9 @@
 """Starts the nodes as processes and watches them: who has died, who hangs, what were its last words.
 
-A node hangs when it makes no progress for HUNG seconds although it could: it has spent SPIN seconds on a CPU
-since, or it is stopped or blocked in something that is not its own poll. One that is only slow, because the
-machine is busy or because someone pauses it now and then, makes progress, waits for a CPU, or uses one between
-two pauses; it is never taken for a hung one. Nor is anything that happens while the launcher itself is paused.
+A node is accused on evidence only (``launch.evidence``). It hangs when it makes no progress although it had the chance:
+it ran, slept, or was stopped for ``[run] hang_limit`` seconds since. It owes an answer when the CPU node has asked it,
+and it had the chance to answer for ``answer_limit`` seconds, even if it gives signs of life. While a node works on
+something that is long by its nature (its start, loading images, the final digest), CPU time is progress too.
 """
 
 from __future__ import annotations
@@ -18,17 +18,28 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from cosim.link import ready
+from launch.evidence import Silence, Watch, read
 
-HUNG = 0.75  # seconds without progress
-SPIN = 0.4  # seconds of CPU time within them that show it could have made some
-QUIET = 0.4  # seconds within them in which it was stopped or blocked and used no CPU
-LOOK = 0.2  # seconds that pass on the watch's clock at most between two looks
+START, FINISH = "start", "final digest"  # works that are long by their nature
+SUSPECT = 0.25  # the share of a limit after which the evidence is gathered
+LOOK = 0.01  # seconds between two looks at least
+PATIENT = 10.0  # seconds of work or waiting after which the person who started the run is told
+UNKNOWN = 10  # times the limit: for a process whose figures cannot be read, wall time is all there is
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds in which a node had the chance to go on; 0 is no limit. Keys of ``[run]``."""
+
+    hang: float = 0.75
+    answer: float = 0.75
+    start: float = 30.0
 
 
 class NodeFailure(Exception):
@@ -40,6 +51,21 @@ class NodeFailure(Exception):
 
 
 @dataclass
+class Question:
+    """A question that a node has not answered yet: who asked what, at which tick, and when on the watch's clock."""
+
+    asker: str
+    what: str
+    tick: int
+    seq: int
+    since: float
+    silence: Silence = field(default_factory=Silence)  # what the node did since
+
+    def __str__(self) -> str:
+        return f"{self.asker} the answer to {self.what} of tick {self.tick}"
+
+
+@dataclass
 class Child:
     """One node's process as its launcher sees it. ``process`` is None for a node started by hand."""
 
@@ -48,10 +74,11 @@ class Child:
     stderr: Path | None
     pid: int = 0
     progress: int = -1
-    since: float = 0.0  # of the last progress, on the watch's clock
-    cpu: float = 0.0  # CPU seconds then
-    alive: float = 0.0  # last look, on the same clock, at which it waited for a CPU or had used one
-    used: float = 0.0  # CPU seconds at the last look
+    since: float = 0.0  # when it last made progress, on the watch's clock
+    silence: Silence = field(default_factory=Silence)  # what it did since
+    work: str = START  # something long that it does: its start, or the final digest; "" for none
+    told: float = 0.0  # seconds of this work after which a note said so
+    owes: Question | None = None
     hello: float = 0.0  # wall time of its Hello
     stopped: bool = False  # it said that it ends
     pidfd: int = -1  # of a node started by hand
@@ -75,6 +102,15 @@ class Child:
         if self.pidfd >= 0 and ready(self.pidfd, select.POLLIN):
             return f"its process {self.pid}, started by hand, has ended"
         return ""
+
+    def works(self, work: str, now: float) -> None:
+        """It begins a long work, or ends it (""); ``now`` on the watch's clock."""
+        self.work, self.told = work, 0.0
+        self.alive(now)
+
+    def alive(self, now: float) -> None:
+        """It made progress."""
+        self.since, self.silence = now, Silence()
 
     def cpu_seconds(self) -> float:
         """User and system time so far; 0 where it can't be read."""
@@ -123,12 +159,13 @@ def _signal(number: int) -> str:
 class Supervisor:
     """The children of one run, and the guard that ends them if the launcher can't."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
         self.folder = Path(tempfile.mkdtemp(prefix="cosim-"))  # mode 0700: sockets and nodes' standard error
         guard = [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), str(self.folder)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
         self.children: dict[str, Child] = {}
-        self.clock, self._looked = 0.0, time.monotonic()
+        self.watch, self._looked = Watch(), 0.0
 
     def start(self, name: str, role: str, endpoint: str, stdio: int = -1, keys: str = "") -> Child:
         """Start a node process. Ctrl-C does not reach it: the launcher ends its nodes.
@@ -147,7 +184,7 @@ class Supervisor:
                 stdin = subprocess.DEVNULL if stdio < 0 else None
                 process = subprocess.Popen(argv, stdin=stdin, stdout=2 if stdio < 0 else stdio, stderr=file,
                                            env=environment, pass_fds=pipe)  # fmt: skip
-            child = Child(name, process, stderr, process.pid)
+            child = Child(name, process, stderr, process.pid, since=self.watch.time)
             self.children[name] = child
             self._tell_guard(process.pid)
         finally:
@@ -156,7 +193,7 @@ class Supervisor:
 
     def adopt(self, name: str) -> Child:
         """A node that somebody starts by hand."""
-        child = Child(name, None, None)
+        child = Child(name, None, None, since=self.watch.time)
         self.children[name] = child
         return child
 
@@ -171,49 +208,73 @@ class Supervisor:
     def beat(self, child: Child, progress: int) -> None:
         """A node said that it makes progress."""
         if progress != child.progress:
-            child.progress, child.since, child.alive = progress, self.clock, self.clock
-            child.cpu = child.used = child.cpu_seconds()
+            child.progress = progress
+            child.alive(self.watch.time)
 
-    def check(self) -> None:
-        """Raises NodeFailure for a child that has died or hangs."""
-        now = time.monotonic()
-        self.clock += min(now - self._looked, LOOK)
-        self._looked = now
+    def asked(self, asker: str, target: str, what: str, tick: int, seq: int) -> None:
+        """``asker`` waits for the target's answer; "" as target: for none."""
         for child in self.children.values():
-            if child.stopped:
-                continue
-            how = child.ended()
+            if child.owes is not None and child.owes.asker == asker and (child.name, child.owes.seq) != (target, seq):
+                child.owes = None
+        child = self.children.get(target)
+        if child is not None and child.owes is None:
+            child.owes = Question(asker, what, tick, seq, self.watch.time)
+
+    def check(self) -> list[str]:
+        """Look at the children. Returns what a person should know; raises NodeFailure for one that died or hangs."""
+        if time.monotonic() - self._looked < LOOK:
+            return []
+        self._looked = time.monotonic()
+        self.check_ended()
+        passed, notes = self.watch.look(), []
+        for child in self.children.values():
+            if child.pid and not child.stopped:
+                self._check_hang(child, passed)
+                notes += self._long(child)
+        return notes
+
+    def check_ended(self) -> None:
+        """Raises NodeFailure for a child that has ended without a word."""
+        for child in self.children.values():
+            how = "" if child.stopped else child.ended()
             if how:
                 words = child.last_words()
                 said = f", last words: {words.splitlines()[-1]}" if words else ", no last words"
                 raise NodeFailure(child.name, how + said, words=words)
-            if child.pid and child.progress >= 0:
-                self._check_hang(child)
 
-    def _check_hang(self, child: Child) -> None:
-        still = self.clock - child.since
-        if still < HUNG / 3:
-            child.alive = self.clock
+    def _check_hang(self, child: Child, passed: float) -> None:
+        limits, still, owes = self.limits, self.watch.time - child.since, child.owes
+        if owes is None and (not limits.hang or still < SUSPECT * limits.hang):
             return
-        try:
-            status = psutil.Process(child.pid).status()
-        except (psutil.Error, OSError):
+        now = read(child.pid)
+        if now is None:
+            if limits.hang and not child.work and still > UNKNOWN * limits.hang:
+                raise NodeFailure(child.name, f"hangs: no progress for {still:.1f} s; nothing is known of its process")
             return
-        used, child.used = child.used, child.cpu_seconds()
-        stopped = status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
-        if status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP) or (stopped and child.used > used):
-            child.alive = self.clock
-        if still < HUNG:
-            return
-        spun = child.used - child.cpu
-        if spun > SPIN:
-            raise NodeFailure(
-                child.name, f"hangs: no progress for {still:.1f} s, {spun:.1f} s on a CPU (pid {child.pid})"
-            )
-        if self.clock - child.alive > QUIET:
-            raise NodeFailure(
-                child.name, f"hangs: no progress for {still:.1f} s, its process is {status} (pid {child.pid})"
-            )
+        silence = child.silence
+        silence.add(passed, now)
+        if owes is not None:
+            owes.silence.add(passed, now)
+        if child.work:
+            hangs = limits.start and silence.slept > limits.start  # CPU time is progress
+        else:
+            hangs = limits.hang and silence.chance > limits.hang
+        if hangs or (limits.hang and silence.stopped > limits.hang):
+            how = f"hangs in its {child.work}" if child.work else "hangs"
+            owed = f"; it owes {owes}" if owes is not None else ""
+            text = f"{how}: no progress for {still:.1f} s, {silence.describe()} (pid {child.pid}){owed}"
+            raise NodeFailure(child.name, text)
+        if owes is not None and limits.answer and owes.silence.chance > limits.answer:
+            text = f"gives signs of life but owes {owes} for {self.watch.time - owes.since:.1f} s"
+            raise NodeFailure(child.name, f"{text}, {owes.silence.describe()} (pid {child.pid})")
+
+    def _long(self, child: Child) -> list[str]:
+        """A note each PATIENT seconds that a node works on something long."""
+        took = self.watch.time - child.since
+        if not child.work or took < child.told + PATIENT:
+            return []
+        child.told = took
+        return [f"node {child.name} is in its {child.work} for {took:.0f} s: {child.silence.describe()}"]
 
     def close(self, patience: float = 2.0) -> None:
         """Wait for the children that were told to stop, end the others, remove the folder."""

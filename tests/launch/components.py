@@ -164,3 +164,28 @@ class OwnCore(CpuNode):
 
     def make_core(self, kind: str, ram: tuple[int, int]) -> Core:
         return BusyCore(*ram)
+
+
+class Mute(Tmu):
+    """Takes questions but answers none once the run is at 2 ms; its process goes on giving signs of life."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        answer = super().handle(t, body)
+        return None if t > 800_000 else answer
+
+
+class LongToLoad(Tmu):
+    """Needs a second of CPU time to be made."""
+
+    def setup(self) -> None:
+        super().setup()
+        end = time.process_time() + 1.0
+        while time.process_time() < end:
+            pass
+
+
+class Asleep(Tmu):
+    """Sleeps in its start, for ever."""
+
+    def setup(self) -> None:
+        time.sleep(1000)

@@ -168,6 +168,9 @@ def test_status():
     assert broken("status-progress", made.frame, "cpg", Status(6, {})) == "Status.progress falls from 7 to 6"
     text = "its note is of type int; expected str"
     assert broken("status-note", made.frame, "cpg", Status(8, {"note": 5})) == text
+    made.frame("cpu", Status(8, {"asked": ["cpg", "Read", 5, 1]}))
+    text = broken("status-asked", made.frame, "cpu", Status(9, {"asked": ["cpg", "Read", "now", 1]}))
+    assert text == "asked: Expected `int`, got `str` - at `$[2]`"
 
 
 @pytest.mark.parametrize("kind", [Output, HostInput])
