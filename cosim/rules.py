@@ -30,6 +30,7 @@ CHECKED: dict[str, dict[str, str]] = {
     # Of what nodes tell the launcher: launch/rules.py.
     "launcher": {
         "hello-first": "A node's first frame is Hello. It sends nothing else before Welcome, and Hello once.",
+        "frame-part": "A frame is a message of one part.",
         "hello-name": "`Hello.name` is the name in the identity of the socket.",
         "hello-pid": "`Hello.pid` is a process id: 1 to 2^22.",
         "message-turn": (
@@ -93,6 +94,7 @@ CHECKED: dict[str, dict[str, str]] = {
         "directive-paths": "Names of paths are at most 256.",
         "directive-line": "`owners`, `forward` and `deliver` name sources of the board.",
         "vcpus-all": "Vcpus has each guest once, with its state.",
+        "keys": "Over tcp a target shows its key, and lets in the CPU node's, once.",
         "connection": "A target keeps its connection until Stop.",
     },
     # Of what the CPU node asks: cosim/device.py and the devices.

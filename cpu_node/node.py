@@ -173,9 +173,8 @@ class CpuNode:
         socket = configure(context.socket(zmq.PAIR))
         if row["endpoint"].startswith("tcp://"):
             if self.link.keys is None or not row.get("key"):
-                raise TargetError(
-                    f"{name} at {row['endpoint']}: over tcp targets have keys, and the launcher gave none"
-                )
+                text = f"its socket is at {row['endpoint']}, but the launcher gave no keys; only ipc needs none"
+                raise TargetError("keys", name, 0, text)
             prove(socket, self.link.keys.secret, row["key"])
         self.monitors[name] = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
         socket.connect(row["endpoint"])
@@ -197,9 +196,8 @@ class CpuNode:
         for name, monitor in self.monitors.items():
             if monitor.poll(0):
                 if recv_monitor_message(monitor)["event"] & HANDSHAKE_FAILED:
-                    raise TargetError(
-                        f"{name}: its socket does not take keys as it is to: this node's, once, with its own"
-                    )
+                    text = "its socket did not show its key, or did not take the CPU node's, which it is to take once"
+                    raise TargetError("keys", name, self._tick(), text)
                 self.lost.setdefault(name, time.monotonic())
         for name, since in self.lost.items():
             # A process that ended is the launcher's to report, which knows how it ended.

@@ -25,6 +25,7 @@ from cosim.keys import Gate, Keys, make_pair, write_file
 from cosim.link import HIGH_WATER, allow_files, configure
 from cosim.local_socket import LocalSocketError, check_free
 from cosim.messages import Body, Refuse
+from cosim.rules import BrokenRule
 from cosim.topology import Topology, TopologyError
 from launch.supervise import NodeFailure
 
@@ -137,9 +138,9 @@ class Control:
             elif len(parts) == 1:
                 yield name, identity, bytes(parts[0])
             elif self.address.get(name) == identity:
-                raise NodeFailure(name, f"sent a message of {len(parts)} parts; a frame is one part")
+                raise NodeFailure(name, str(BrokenRule("frame-part", f"a message of {len(parts)} parts")))
             else:
-                self.refuse(name, identity, f"a message of {len(parts)} parts; a frame is one part")
+                self.refuse(name, identity, f"a message of {len(parts)} parts; expected one")
 
     def _decide(self, gate: Gate) -> None:
         first = not gate.turned_away

@@ -91,16 +91,31 @@ def replay(door: Door, recorded: bytes, patience: float = 30.0) -> int:
 
 
 @contextmanager
-def recorder(port: int) -> Iterator[tuple[int, bytearray]]:
-    """A proxy before a port: its own port, and the bytes that went towards the other."""
-    recorded = bytearray()
+def echo(recorded: bytes) -> Iterator[int]:
+    """A port at which everybody gets what somebody else was once sent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_forward, args=(listener, port, recorded), daemon=True)
+        threading.Thread(target=_play, args=(listener, recorded), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def _play(listener: socket.socket, recorded: bytes) -> None:
+    with suppress(OSError), listener.accept()[0] as client:
+        client.sendall(recorded)
+        while client.recv(65536):
+            pass
+
+
+@contextmanager
+def recorder(port: int) -> Iterator[tuple[int, bytearray, bytearray]]:
+    """A proxy before a port: its own port, the bytes that went towards the other, and those that came back."""
+    recorded, back = bytearray(), bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_forward, args=(listener, port, recorded, back), daemon=True)
         thread.start()
-        yield listener.getsockname()[1], recorded
+        yield listener.getsockname()[1], recorded, back
 
 
-def _forward(listener: socket.socket, port: int, recorded: bytearray) -> None:
+def _forward(listener: socket.socket, port: int, recorded: bytearray, back: bytearray) -> None:
     client, _ = listener.accept()
     with client, socket.create_connection(("127.0.0.1", port)) as server:
         while True:
@@ -113,6 +128,8 @@ def _forward(listener: socket.socket, port: int, recorded: bytearray) -> None:
                     return
                 if source is client:
                     recorded += data
+                else:
+                    back += data
                 (server if source is client else client).sendall(data)
 
 

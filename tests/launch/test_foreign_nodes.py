@@ -15,6 +15,7 @@ import msgpack
 import pytest
 import zmq
 from commands import EXAMPLES, ROOT, Outcome, Running
+from zmq.utils import z85
 
 from cosim import wire
 from cosim.messages import Advance, Answer, Failed, Final, Go, Hello, Read, Ready, Refuse, Status, Stop, Welcome
@@ -65,10 +66,16 @@ class Foreign:
         self.control.send(wire.encode(Status(self.progress, {})))
         return int(self.data.poll(20))
 
-    def serve(self, answer: Callable[[wire.Frame], bytes | None], seconds: float = 20) -> None:
+    def serve(
+        self,
+        answer: Callable[[wire.Frame], bytes | None],
+        seconds: float = 20,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         """Answer the CPU until the launcher says Stop or is gone."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            meanwhile()
             if self.asked():
                 raw = answer(wire.decode(self.data.recv()))
                 if raw is not None:
@@ -125,6 +132,14 @@ class TestControl:
         foreign.serve(honest)
         outcome = waiting.end()
         assert outcome.code == 0, outcome
+
+    def test_a_message_of_two_parts(self, waiting, foreign, context, temporary):
+        stranger = Foreign(context, temporary, "nobody").connect()
+        stranger.control.send_multipart([b"\x01", b"\x02"])
+        assert stranger.receive().reason == "a message of 2 parts; expected one"
+        assert isinstance(foreign.hello(), Welcome)
+        foreign.control.send_multipart([b"\x01", b"\x02"])
+        fails(waiting.end(), "node cpg: a message of 2 parts (rule frame-part)")
 
     def test_another_protocol_version(self, waiting, foreign):
         foreign.control.send(packed(2, 0, 1, 1, 0, "something", "else"))
@@ -204,6 +219,44 @@ class TestControl:
         foreign.hello()
         foreign.ready()
         fails(waiting.end(10), "node cpg: hangs: no progress for ")
+
+
+class TestOverTcp:
+    """A node of another make that has read the protocol page: keys of its own, and a gate of its own."""
+
+    @pytest.mark.parametrize("keys", ["right", "none"])
+    def test_an_honest_one(self, rtos, context, temporary, keys):
+        sets = "run.transport=tcp", f"run.control=ipc://{temporary}/control", "cpg.placement=external"
+        with Running("run", RTOS, "--until", "20ms", *(part for text in sets for part in ("--set", text))) as running:
+            foreign = Foreign(context, temporary).connect()
+            end = time.monotonic() + 30
+            while not (files := [*temporary.glob("cosim-*/cpg.key")]) or not files[0].stat().st_size:
+                assert time.monotonic() < end, "no key file"
+            secret, _ = files[0].read_bytes().split()
+            welcome = foreign.hello()
+            assert welcome.endpoint == "tcp://127.0.0.1:*"
+            gate = context.socket(zmq.REP)
+            gate.bind("inproc://zeromq.zap.01")
+            if keys == "right":
+                foreign.data.curve_server, foreign.data.curve_secretkey = True, secret
+                foreign.data.zap_domain = b"x"
+            foreign.data.bind("tcp://127.0.0.1:*")
+            foreign.control.send(wire.encode(Ready(foreign.data.last_endpoint.decode(), [], REGIONS)))
+            asked = 0
+
+            def answer() -> None:
+                nonlocal asked
+                if gate.poll(0):
+                    version, request, _, _, _, mechanism, key = gate.recv_multipart()
+                    asked += mechanism == b"CURVE" and z85.encode(key).decode() == welcome.peer
+                    gate.send_multipart([version, request, b"200", b"", b"", b""])
+
+            foreign.serve(honest, meanwhile=answer)
+            outcome = running.end()
+        if keys == "right":
+            assert outcome.code == 0 and asked == 1, outcome
+        else:
+            fails(outcome, "its socket did not show its key, or did not take the CPU node's", "(rule keys)")
 
 
 class TestData:

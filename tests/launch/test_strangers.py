@@ -21,7 +21,7 @@ import psutil
 import pytest
 import zmq
 from commands import EXAMPLES, ROOT, Running, digest
-from strangers import Door, idle, knock, recorder, replay
+from strangers import Door, echo, idle, knock, recorder, replay
 
 from cosim import link, wire
 from cosim.keys import Gate, Keys, make_pair, read_file, write_file
@@ -119,7 +119,7 @@ def attacked(run: Run, count: int) -> None:
     pids = [(name, process.pid) for name, process in run.running.nodes().items()]
     nobody = ["", make_pair()[1]]
     assert knock(doors, nobody, [*pids, ("tmu", os.getpid()), ("cpg", 1)], count) == count
-    with recorder(run.control) as (port, recorded):
+    with recorder(run.control) as (port, recorded, back):
         run.join("cpg", port)
         end = time.monotonic() + 30
         while run.folder.glob("cosim-*/cpg.key") and any(run.folder.glob("cosim-*/cpg.key")):
@@ -131,6 +131,10 @@ def attacked(run: Run, count: int) -> None:
         assert {replay(door, hello) for door in doors[:1] for _ in range(count // 10)} <= set(range(300))
         second = [Door(run.control, zmq.DEALER, run.keys["cpg"].launcher)]
         assert knock(second, [run.keys["cpg"].secret], [("cpg", run.joined[0].pid)], count // 10) == count // 10
+        with echo(bytes(back)) as false:
+            led = run.join("cpg", false, kept)
+            assert led.wait(60) == 2
+            assert b"the key of cpg is not for who listens at" in led.stderr.read()
         late = run.join("cpg", key=kept)
         assert late.wait(30) == 2
         assert b"it is of another run, or was used before" in late.stderr.read()
