@@ -123,7 +123,7 @@ class Go(Body):
 class Paused(Body):
     """CPU node to launcher: stands at tick t, and why."""
 
-    reason: Literal["started", "until", "match", "stalled", "guest"]
+    reason: Literal["started", "until", "match", "stalled", "guest", "stopped"]
     detail: str
     info: dict  # type: ignore[type-arg]
 
@@ -132,8 +132,8 @@ class Command(Body):
     """Launcher to CPU node; while it runs, taken at its next boundary. Answered by Reply."""
 
     what: Literal[
-        "input", "type", "arm", "observe", "timing", "report", "state", "samples", "attribution", "syncs", "journal",
-        "profile", "finish",
+        "input", "type", "arm", "observe", "timing", "report", "state", "samples", "attribution", "pause", "profile",
+        "finish",
     ]  # fmt: skip
     target: str
     data: dict  # type: ignore[type-arg]
@@ -157,6 +157,16 @@ class Output(Body):
 
     node: str
     data: bytes
+
+
+class Recorded(Body):
+    """CPU node to launcher, now and then and before each Paused and Reply: rows for the record of the run.
+
+    With those of the messages before they are all rows up to tick t, so the CPU node need not keep them.
+    """
+
+    syncs: list[tuple[int, str]]  # (tick, running digest) of each multiple of 4000000 ticks
+    journal: list[tuple[int, str, int]]  # typed characters: (tick at which it arrives, node, byte and error bits)
 
 
 class Failed(Body):
@@ -323,6 +333,7 @@ TABLE: tuple[tuple[int, type[Body], int], ...] = (
     (12, Output, 1),
     (13, Failed, 1),
     (14, Stop, 1),
+    (15, Recorded, 1),
     (32, Read, 1),
     (33, Write, 1),
     (34, Advance, 1),
@@ -431,8 +442,9 @@ is gone.
    fields.
 4. When all are ready the launcher sends `Start` to the CPU node. It connects to the targets, sends each `Advance` at
    tick 0 (the hypervisor: `Trap` with cause `start`) and answers the launcher with `Paused`.
-5. `Go` and `Paused`, `Command` and `Reply` alternate between the launcher and the CPU node. A target only answers the
-   CPU node and may send the launcher `Output` and `HostInput`.
+5. `Go` and `Paused`, `Command` and `Reply` alternate between the launcher and the CPU node, which sends what the run's
+   record gets as `Recorded`. `Command` "pause" ends a `Go` at the next boundary. A target only answers the CPU node and
+   may send the launcher `Output` and `HostInput`.
 6. `Finish` asks each target for its `Final`. `Stop` ends a node; it exits with 0.
 
 From Welcome on a node sends `Status` at least every 100 ms with a `progress` that rises and, as `t`, the tick it has

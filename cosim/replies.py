@@ -130,30 +130,16 @@ class Attribution(TypedDict):
     worst: list[dict[str, Any]]
 
 
-class Syncs(TypedDict):
-    """(tick, running digest) from a place in the list on, 10,000 at most."""
-
-    syncs: list[tuple[int, str]]
-
-
-class Journal(TypedDict):
-    """(tick, node, byte) of what was typed, from a place in the list on, 10,000 at most."""
-
-    journal: list[tuple[int, str, int]]
-
-
 class Nothing(TypedDict):
     """Done."""
 
 
 REPLIES: dict[str, type] = {
-    **dict.fromkeys(("input", "type", "arm", "observe", "timing", "profile"), Nothing),
+    **dict.fromkeys(("input", "type", "arm", "observe", "timing", "pause", "profile"), Nothing),
     "report": Report,
     "state": State,
     "samples": Samples,
     "attribution": Attribution,
-    "syncs": Syncs,
-    "journal": Journal,
     "finish": Finished,
 }
 BYTES = ("samples",)  # commands whose reply is no JSON

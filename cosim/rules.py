@@ -37,7 +37,7 @@ CHECKED: dict[str, dict[str, str]] = {
             "A node sends what it may send: Ready once; Paused to Start and Go, and Reply to Command, the CPU "
             "node only; never what is the launcher's to send."
         ),
-        "ready-first": "A node sends no Output, HostInput or Paused before its Ready.",
+        "ready-first": "A node sends no Output, HostInput, Recorded or Paused before its Ready.",
         "ready-endpoint": (
             "`Ready.endpoint` is that of Welcome as bound: with `:*` a port of this machine in its place; of the "
             "CPU node it is empty."
@@ -56,6 +56,10 @@ CHECKED: dict[str, dict[str, str]] = {
         "output-node": (
             "`Output.node` and `HostInput.node` are the sender, which has a serial port; in the inproc placement "
             "the CPU node sends them for those that have one."
+        ),
+        "recorded-rows": (
+            "`Recorded` is the CPU node's. Its syncs are of the ticks 4000000, 8000000 and so on, each once and none "
+            "left out, with digests of 64 digits; its journal is of nodes that have a serial port."
         ),
         "paused-start": "The answer to Start has the reason `started`, that to Go another.",
         "reply-data": "`Reply.data` has what the command asks for.",

@@ -107,10 +107,10 @@ class Gdb:
     # What the machine calls --------------------------------------------------------------------------------
 
     def stand(self) -> None:
-        """Return when gdb lets the machine run."""
+        """Return when gdb lets the machine run, or the run is to end."""
         if not self.running and self.client is None:
             self.note(f"the run waits for gdb: {self._command()}")
-        while not self.running:
+        while not self.running and not self.machine.stopping:
             with suppress(OSError):
                 select.select(self._sockets(), [self.client] if self.out and self.client else [], [], WAIT)
             self.look()

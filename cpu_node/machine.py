@@ -96,7 +96,7 @@ class Machine:
                 for page in range(first >> 12, (last >> 12) + 1):
                     self.pages.setdefault(page, []).append((first, last, target))
         self.stream = hashlib.sha256()
-        self.syncs: list[tuple[int, str]] = []
+        self.syncs: list[tuple[int, str]] = []  # (tick, running digest), until take_record
         self.next_sync = SYNC
         self.table: dict[str, SourceRow] = {}
         self.asserted: dict[str, int] = {}  # line -> tick of its rise
@@ -120,7 +120,8 @@ class Machine:
         self.reports: list[str] = []
         self.report_count = 0
         self.charges: Counter[str] = Counter()
-        self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte)
+        self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte), until take_record
+        self.stopping = False  # somebody asks the run to end at the next boundary
         self.slice_ticks = FIRST_SLICE  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
         self.timing, self.timing_from = "fast", NEVER  # the timing that begins at a tick
@@ -562,6 +563,7 @@ class Machine:
     def go(self, until: int, armed: bool = False) -> tuple[str, str]:
         """Run to tick ``until``, or to the grid tick after an armed match. Returns (reason, detail)."""
         core, still = self.core, -1  # tick since which nothing will wake the CPU
+        self.stopping, end = False, None
         doing(Row.MACHINE)
         while True:
             self.settle(core.tick)
@@ -580,6 +582,11 @@ class Machine:
             if core.tick >= self.next_sync:
                 self._sync()
                 continue
+            if self.stopping and end is None:
+                # At this tick something may have happened already that comes after an end at this tick.
+                end = min(until, core.tick + 1)
+            if end is not None and core.tick >= end:
+                return "stopped", ""
             if core.tick >= until:
                 if armed and self.armed is not None and self.matched < 0:
                     self._catch_up(self.armed)
@@ -596,7 +603,7 @@ class Machine:
                     return "stalled", f"the CPU sleeps at tick {core.tick} and nothing will wake it"
             else:
                 still = -1
-            limit = min(until, self.next_sync, self.next_look, self.timing_from)
+            limit = min(until if end is None else end, self.next_sync, self.next_look, self.timing_from)
             if not core.sleeping:
                 limit = min(limit, core.tick + self.slice_ticks)
             vcpu, stop = self.vcpu, self._run(min(due, limit))
@@ -630,7 +637,7 @@ class Machine:
             if self.debugger is not None:
                 self.debugger.ran(stop, self.vcpu)
                 self.debugger.stand()
-            return self._run(core.tick if self.deferred else until)
+            return self._run(core.tick if self.deferred or self.stopping else until)
         return stop
 
     def _follow(self, sample: Attributed, until: int, single: bool) -> Stop:
@@ -830,6 +837,11 @@ class Machine:
             if target.name == name:
                 return target
         raise KeyError(f"no node {name!r}: nodes are {', '.join(t.name for t in self.targets)}")
+
+    def take_record(self) -> tuple[int, list[tuple[int, str]], list[tuple[int, str, int]]]:
+        """(tick, syncs, journal) since the last call: with those of the calls before, all rows up to that tick."""
+        syncs, journal, self.syncs, self.journal = self.syncs, self.journal, [], []
+        return min(self.core.tick, self.next_sync - 1), syncs, journal
 
     # Digest and figures ------------------------------------------------------------------------------------------
 

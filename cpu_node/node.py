@@ -19,7 +19,7 @@ from cosim.device import DeviceError, Host
 from cosim.image import ImageError, check_inside, load_elf, load_raw
 from cosim.keys import prove
 from cosim.link import HANDSHAKE_FAILED, Link, configure
-from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Reply, Start
+from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Recorded, Reply, Start
 from cosim.placement import component_class
 from cosim.rules import BrokenRule
 from cosim.target import Inproc, Remote, Target, TargetError
@@ -30,6 +30,7 @@ from cpu_node.machine import TIMINGS, TIMINGS_TEXT, Machine, MachineError
 from cpu_node.profile import Profile
 
 LOST = 0.4  # seconds from a broken connection to the end: less than the answer limit, so that the cause is named
+ROWS = 10_000  # of the record in one message
 
 
 class CpuNode:
@@ -56,6 +57,7 @@ class CpuNode:
         self.profile: Profile | None = None  # of all the time between Go and Paused
         self.monitors: dict[str, Any] = {}  # target -> monitor of its socket
         self.lost: dict[str, float] = {}  # target -> wall time at which its connection broke
+        self.recorded = 0  # tick up to which the launcher has all rows of the record
 
     @classmethod
     def map_digest(cls) -> str:
@@ -73,18 +75,23 @@ class CpuNode:
                 if frame is not None:
                     self._take(frame.body, context)
         except (MachineError, CoreError, ImageError, TopologyError, GdbError) as error:
-            link.last_words(f"{error}", 2)
+            self._failed(error, 2)
         except Killed as error:
-            link.last_words(f"{error}", 130)
+            self._failed(error, 130)
         except BrokenRule as error:
-            link.last_words(f"{error}", 3, error.node)
+            self._failed(error, 3, error.node)
         except DeviceError as error:
-            link.last_words(f"{error}", 2 if self.machine is None else 3)
+            self._failed(error, 2 if self.machine is None else 3)
         finally:
             if self.gdb is not None:
                 self.gdb.close()
             for _, host in self.hosts:
                 host.close()
+
+    def _failed(self, error: Exception, code: int, node: str = "") -> None:
+        if self.machine is not None:
+            self._record()
+        self.link.last_words(f"{error}", code, node)
 
     def _take(self, body: Body, context: Any) -> None:
         if isinstance(body, Start):
@@ -107,6 +114,7 @@ class CpuNode:
 
     def _paused(self, reason: str, detail: str) -> None:
         self._console()
+        self._record()
         self.link.send(Paused(reason, detail, {}), self.machine.core.tick)
 
     # Start ----------------------------------------------------------------------------------------------
@@ -209,15 +217,25 @@ class CpuNode:
             self.queue.append(frame)
 
     def _look(self) -> None:
-        """Called between slices: take commands, show consoles."""
+        """Called between slices: take commands, show consoles, give what is recorded."""
         self.link.beat(self._tick())
         self._console()
+        self._record()
         if self.gdb is not None:
             self.gdb.poll()
         while (frame := self.link.receive()) is not None:
             self.queue.append(frame)
         while self.queue and isinstance(self.queue[0].body, Command):
             self._command(self.queue.popleft().body)
+
+    def _record(self) -> None:
+        """Rows of the record leave this process, in messages of a bounded size; the last one says how far they go."""
+        tick, syncs, journal = self.machine.take_record()
+        while syncs or journal or tick > self.recorded:
+            last = len(syncs) <= ROWS and len(journal) <= ROWS
+            self.recorded = tick if last else self.recorded
+            self.link.send(Recorded(syncs[:ROWS], journal[:ROWS]), self.recorded)
+            del syncs[:ROWS], journal[:ROWS]
 
     def _console(self) -> None:
         for target, host in self.hosts:
@@ -250,10 +268,8 @@ class CpuNode:
             answer = {"samples": [o.samples.tobytes() for o in machine.latency]}
         elif command.what == "attribution":
             answer = machine.attributed.attribution()
-        elif command.what == "syncs":
-            answer = {"syncs": machine.syncs[data["from"] :][:10_000]}
-        elif command.what == "journal":
-            answer = {"journal": machine.journal[data["from"] :][:10_000]}
+        elif command.what == "pause":
+            machine.stopping = True  # at the next boundary
         elif command.what == "profile":
             self.profile = getattr(machine.core, "profile", None) or Profile(machine.core)
         elif command.what == "finish":
@@ -262,4 +278,5 @@ class CpuNode:
                 answer["profile"] = {**self.profile.read(), "waited_s": sum(answer["waited"].values())}
                 answer["profile"]["counters"]["round_trips"] = answer["round_trips"]
         self._console()
+        self._record()
         self.link.send(Reply(answer), machine.core.tick)

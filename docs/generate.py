@@ -61,7 +61,7 @@ def commands_page() -> str:
     """Help of each command, at a fixed width."""
     out = ["# Commands", "", MADE, "",
            "Exit codes: 0 goal met, 1 a guest failed its check, 2 usage or topology, 3 a node or the protocol failed,",
-           "4 stalled, 130 and 143 signals. Data goes to stdout, messages to stderr. `cosim --version` shows the",
+           "4 stalled, 129, 130 and 143 signals. Data goes to stdout, messages to stderr. `cosim --version` shows the",
            "versions of cosim, the protocol, Python and libzmq, and whether code is generated here.", ""]  # fmt: skip
     top = parser()
     for name, sub in top._subparsers._group_actions[0].choices.items():  # type: ignore[union-attr]

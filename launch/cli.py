@@ -1,77 +1,47 @@
 """The program ``cosim``: arguments, exit codes, and the last line on stderr.
 
 Exit codes: 0 goal met, 1 a guest failed its check, 2 usage or topology, 3 a node or the protocol failed,
-4 stalled, 130 and 143 signals. Each command's module is imported only when it is used.
+4 stalled, 129, 130 and 143 signals. Each command's module is imported only when it is used.
 """
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import traceback
 from pathlib import Path
-from types import FrameType
 
-from cosim.topology import TopologyError
+from launch import stop
 from launch.arguments import Parser, Version
-from launch.record import CheckFailed, RecordError, write_json
-from launch.supervise import NodeFailure
-
-
-class Terminated(BaseException):
-    """A signal asked this program to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.code = 128 + number
+from launch.failure import failure
+from launch.record import RecordError, write_json
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
     args = parser().parse_args(argv)
-    try:
-        return int(args.run(args))
-    except BrokenPipeError:
-        return 141
-    except SystemExit:
-        raise
-    except BaseException as error:
-        return _failed(args, error)
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough: the nodes are being ended
-    raise Terminated(number)
+    with stop.handled():
+        try:
+            return int(args.run(args))
+        except BrokenPipeError:
+            return 141
+        except SystemExit:
+            raise
+        except BaseException as error:
+            return _failed(args, error)
 
 
 def _failed(args: argparse.Namespace, error: BaseException) -> int:
     """Say why the command ends early, on stderr and as its JSON object; the exit code."""
-    code, words = 3, ""
-    if isinstance(error, TopologyError):
-        code = 2
-    elif isinstance(error, (RecordError, NodeFailure, CheckFailed, Terminated)):
-        code, words = error.code, getattr(error, "words", "")
-    elif not isinstance(error, KeyboardInterrupt):
-        words = "".join(traceback.format_exception(error))
-    text = f"{error}"
-    if isinstance(error, KeyboardInterrupt):
-        code, text = 130, "stopped by Ctrl-C"
-    elif words and not isinstance(error, NodeFailure):
-        text = f"internal error, please report it: {type(error).__name__}: {error}"
-    text = "; ".join(" ".join(part.split()) for part in (text, *getattr(error, "__notes__", ())))
-    if words:
+    result = failure(args.command, error)
+    if words := result.get("last_words"):
         print(words.rstrip(), file=sys.stderr)
-    print(f"cosim: {text}", file=sys.stderr, flush=True)
-    node = error.node if isinstance(error, NodeFailure) else None
-    result = {"schema": f"cosim.{args.command}/1", "ok": False, "exit": code, "error": text, "node": node}
+    print(f"cosim: {result['error']}", file=sys.stderr, flush=True)
     try:
-        write_json(getattr(args, "json", None), {**result, "last_words": words} if words else result)
+        write_json(getattr(args, "json", None), result)
     except (RecordError, OSError) as second:
-        if str(second) not in text:
+        if str(second) not in result["error"]:
             print(f"cosim: {second}", file=sys.stderr)
-    return code
+    return int(result["exit"])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -94,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("topology", type=Path)
     run.add_argument("--until", metavar="TIME", help="end at this virtual time, e.g. 2s, 10ms, or ticks")
     run.add_argument("--until-line", metavar="PORT:REGEX", help="end when a serial port has sent a line that matches")
-    run.add_argument("--record", type=Path, metavar="DIR", help="keep consoles, journal, digests and result there")
+    run.add_argument("--record", type=Path, metavar="DIR",
+                     help="keep consoles, journal, digests and result there, as the run goes")  # fmt: skip
     run.add_argument("--profile", action="store_true", help="show where host time went in the CPU node")
     run.add_argument("--plain", action="store_true", help="no live screen, also on a terminal")
     _share(run, sets)

@@ -54,6 +54,10 @@ class Monitor(Watcher):
         """Record console bytes and show them."""
         self.record.output(port, data)
 
+    def recorded(self, tick: int, syncs: list[tuple[int, str]], journal: list[tuple[int, str, int]]) -> None:
+        """Record journal and digests."""
+        self.record.rows(tick, syncs, journal)
+
     def waiting(self, session: Session) -> None:
         """Ask the CPU node for figures now and then."""
         now = time.monotonic()

@@ -26,6 +26,7 @@ from cosim.messages import (
     Output,
     Paused,
     Ready,
+    Recorded,
     Reply,
     Start,
     Status,
@@ -37,6 +38,7 @@ from cosim.topology import NODE_KEYS, Topology
 
 Asked = tuple[str, str, int, int]
 CODES = (2, 3, 130)  # a node may end a run with
+SYNC = 4_000_000  # ticks between running digests
 PIDS = 1 << 22  # the system's largest process id
 LARGEST = 1 << 26  # bytes of a region, an area of the bus
 
@@ -52,6 +54,7 @@ class Rules:
         self.endpoint: dict[str, str] = {}  # of Welcome
         self.ready: set[str] = set()
         self.progress: dict[str, int] = {}
+        self.synced = 0  # tick of the last running digest
         self.owed: deque[str] = deque()  # Start or Go, which the CPU node has to answer
         self.commands: deque[str] = deque()  # likewise
 
@@ -78,8 +81,8 @@ class Rules:
     def frame(self, name: str, body: Body) -> None:
         """Any other frame."""
         kind = type(body).__name__
-        if not isinstance(body, (Ready, Status, Output, HostInput, Paused, Reply, Failed)) or (
-            isinstance(body, (Paused, Reply)) and name != self.cpu
+        if not isinstance(body, (Ready, Status, Output, HostInput, Recorded, Paused, Reply, Failed)) or (
+            isinstance(body, (Recorded, Paused, Reply)) and name != self.cpu
         ):
             raise BrokenRule("message-turn", f"sent {kind}, which it is not to send here")
         if name not in self.endpoint:
@@ -94,6 +97,8 @@ class Rules:
             raise BrokenRule("ready-first", f"sent {kind} before Ready")
         elif isinstance(body, (Output, HostInput)):
             self._port(name, kind, body.node)
+        elif isinstance(body, Recorded):
+            self._recorded(body)
         elif isinstance(body, Paused):
             self._paused(body)
         else:
@@ -175,6 +180,18 @@ class Rules:
         if node not in allowed:
             known = ", ".join(sorted(allowed)) or "none"
             raise BrokenRule("output-node", f"{kind} of node {node!r:.80}; expected of {known}, by its serial port")
+
+    def _recorded(self, recorded: Recorded) -> None:
+        for tick, digest in recorded.syncs:
+            self.synced += SYNC
+            if tick != self.synced or not re.fullmatch("[0-9a-f]{64}", digest):
+                text = f"sync of tick {tick} with the digest {digest!r:.80}; expected tick {self.synced}, 64 hex digits"
+                raise BrokenRule("recorded-rows", text)
+        for tick, node, byte in recorded.journal:
+            if node not in self.ports or tick < 0 or not 0 <= byte < 1 << 16:
+                known = ", ".join(sorted(self.ports)) or "none"
+                text = f"journal has {byte} at tick {tick} for node {node!r:.80}; expected a character for {known}"
+                raise BrokenRule("recorded-rows", text)
 
     def _paused(self, paused: Paused) -> None:
         if not self.owed:

@@ -12,7 +12,8 @@ from typing import Any
 from cosim import NEVER, TICK_HZ
 from cosim.image import ImageError, load_elf
 from cosim.topology import Topology, TopologyError, load, ticks
-from launch import profile
+from launch import profile, stop
+from launch.failure import failure
 from launch.monitor import make_monitor
 from launch.record import Record, check_json, write_json
 from launch.session import Session
@@ -27,17 +28,23 @@ def run(args: argparse.Namespace) -> int:
     armed = parse_until_line(args.until_line, topology)
     check_json(args.json)
     with Record(args.record, list(topology.ports())) as record:
-        result = _run(args, topology, until, armed, record)
+        try:
+            result = _run(args, topology, until, armed, record)
+        except BaseException as error:
+            record.failed(failure("run", error))
+            raise
     write_json(args.json, result)
     if args.profile:
         profile.show(result["profile"])
     for line in result["reports"]:
         print(f"cosim: {line}", file=sys.stderr)
-    how = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}[result["reason"]]
+    hows = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}
+    how = hows.get(result["reason"]) or result["error"]
     detail = f", {result['detail']}" if result["detail"] else ""
+    log = f"; log {record.folder}" if record.folder else ""
     print(
         f"cosim: {how} at {result['sim_s']:.6f} s (tick {result['ticks']}), wall {result['wall_s']:.2f} s, "
-        f"{result['round_trips']} round trips, digest {result['digest'][:16]}{detail}; log {record.folder}",
+        f"{result['round_trips']} round trips, digest {result['digest'][:16]}{detail}{log}",
         file=sys.stderr,
     )
     return int(result["exit"])
@@ -47,33 +54,37 @@ def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[
          record: Record) -> dict[str, Any]:  # fmt: skip
     """Run to the end; the ``cosim.run/1`` object."""
     monitor = make_monitor(topology, record, args.plain, quiet_stdout=args.json == "-")
-    with monitor, Session(topology, monitor, is_interactive(topology), 2 if args.json == "-" else 1) as session:
+    stdout = 2 if args.json == "-" else 1
+    with monitor, Session(topology, monitor, is_interactive(topology), stdout) as session:
         began = time.monotonic()
         session.start()
-        started = time.monotonic()
-        observe(session)
-        if args.profile:
-            session.command("profile")
-        if armed:
-            session.arm(*armed)
-        paused = session.go(until, bool(armed))
-        wall = time.monotonic() - started
-        code, detail = EXIT[paused.reason], paused.detail
-        if armed and paused.reason == "until":
-            code, detail = 1, f"{args.until_line!r} did not appear within {args.until}"
-        syncs, journal = session.collect("syncs"), session.collect("journal")
-        figures = session.finish()
-        if figures["faults"]:
-            code, detail = 3, "; ".join(figures["faults"])
-        result = report(session, figures, code)
-        result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason, detail=detail)
-        if args.profile:
-            result["profile"] = figures["profile"]
-        result["ports"] = {port: str(path) for port, path in record.paths.items()}
+        record.begin()
         if args.record:
-            record.write("syncs.json", syncs)
-            record.write("journal.json", journal)
-            record.write("result.json", result)
+            session.supervisor.guard.complete(args.record)
+        started = time.monotonic()
+        with stop.gently():
+            observe(session)
+            if args.profile:
+                session.command("profile")
+            if armed:
+                session.arm(*armed)
+            paused = session.go(until, bool(armed))
+            wall = time.monotonic() - started
+            code, detail = EXIT.get(paused.reason, 128 + stop.asked()), paused.detail
+            if armed and paused.reason == "until":
+                code, detail = 1, f"{args.until_line!r} did not appear within {args.until}"
+            figures = session.finish()
+            if figures["faults"]:
+                code, detail = 3, "; ".join(figures["faults"])
+            result = report(session, figures, code)
+            result.update(wall_s=round(wall, 3), start_s=round(started - began, 3), reason=paused.reason, detail=detail)
+            if paused.reason == "stopped":
+                result["error"] = stop.stopped_by(stop.asked())
+            if args.profile:
+                result["profile"] = figures["profile"]
+            result["ports"] = {port: path and str(path) for port, path in record.paths.items()}
+            result["complete_ticks"] = record.complete
+            record.end(result)
     return result
 
 

@@ -34,6 +34,7 @@ from cosim.messages import (
     Output,
     Paused,
     Ready,
+    Recorded,
     Reply,
     Start,
     Status,
@@ -46,11 +47,13 @@ from cosim.shared_line import Splitter, frame
 from cosim.topology import NODE_KEYS, Topology, TopologyError, ticks
 from guests.build import artefact
 from guests.stages import BuildError
+from launch import stop
 from launch.control import Control
 from launch.rules import Rules
 from launch.supervise import FINISH, Limits, NodeFailure, Supervisor
 
 POLL = 30  # ms between looks at the children
+LAST_BYTES = 1.0  # seconds for what serial ports have sent to come, which it has in general done before
 BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
 
 
@@ -69,6 +72,9 @@ class Watcher:
     def note(self, text: str) -> None:
         """Something a person should know."""
 
+    def recorded(self, tick: int, syncs: list[tuple[int, str]], journal: list[tuple[int, str, int]]) -> None:
+        """Rows for the record; with those before, all up to ``tick``. When ``go`` returns, all have been told."""
+
 
 class Session:
     """A run in progress. ``tick``: where the CPU node was last heard of."""
@@ -83,6 +89,7 @@ class Session:
         self.paused: Paused | None = None
         self.ready: dict[str, Ready] = {}
         self.typed: list[tuple[str, bytes]] = []  # by a host while the CPU stood
+        self.heard = dict.fromkeys(topology.ports().values(), 0)  # node -> bytes of its port that have come
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
         self.cpu = topology.node_of_role("cpu") or ""
         self.inproc = topology.run.placement == "inproc"
@@ -209,21 +216,17 @@ class Session:
             data = frame(self.topology.consoles(node).index(port), data)
         self.ask("type", node, bytes=data, gap=BAUD_GAP)
 
-    def collect(self, what: str) -> list[Any]:
-        """All rows of a long list: syncs or journal."""
-        rows: list[Any] = []
-        while True:
-            more = self.command(what, **{"from": len(rows)})[what]
-            rows += more
-            if len(more) < 10_000:
-                return rows
-
     def finish(self) -> dict[str, Any]:
-        """Final figures and digest."""
+        """Final figures and digest, after all that the serial ports have sent."""
         child = self.supervisor.children[self.cpu]
         child.works(FINISH, self.supervisor.watch.time)
         figures = self.command("finish")
         child.works("", self.supervisor.watch.time)
+        end = time.monotonic() + LAST_BYTES
+        while time.monotonic() < end and any(
+            count < figures["info"].get(node, {}).get("sent", 0) for node, count in self.heard.items()
+        ):
+            self.pump()  # each node has its own connection: this answer may overtake what another has sent
         self.watcher.finished(self, figures)
         return figures
 
@@ -282,6 +285,8 @@ class Session:
                 self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
             else:
                 self.typed.append((body.node, body.data))
+        elif isinstance(body, Recorded):
+            self.watcher.recorded(frame.t, body.syncs, body.journal)
         elif isinstance(body, Paused):
             self.paused, self.running = body, False
             child.works("", self.supervisor.watch.time)
@@ -303,6 +308,8 @@ class Session:
             self.supervisor.asked(name, target, what, tick, seq)
 
     def _output(self, node: str, data: bytes) -> None:
+        if node in self.heard:
+            self.heard[node] += len(data)
         ports = self.topology.consoles(node)
         if node in self.splitters:
             for console, run in self.splitters[node].split(data):
@@ -358,8 +365,12 @@ class Session:
         self.control.send(name, body, self.tick)
 
     def _wait_paused(self) -> Paused:
+        told = False
         while self.paused is None:
             self.pump()
+            if stop.asked() and self.running and not told:
+                told = True
+                self.ask("pause")
         paused, self.paused = self.paused, None
         return paused
 

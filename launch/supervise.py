@@ -25,6 +25,7 @@ import psutil
 
 from cosim.link import ready
 from launch.evidence import Silence, Watch, read
+from launch.guard import Guard
 
 START, FINISH = "start", "final digest"  # works that are long by their nature
 SUSPECT = 0.25  # the share of a limit after which the evidence is gathered
@@ -162,8 +163,7 @@ class Supervisor:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.folder = Path(tempfile.mkdtemp(prefix="cosim-"))  # mode 0700: sockets and nodes' standard error
-        guard = [sys.executable, "-I", str(Path(__file__).with_name("guard.py")), str(self.folder)]
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
+        self.guard = Guard(self.folder)
         self.children: dict[str, Child] = {}
         self.watch, self._looked = Watch(), 0.0
 
@@ -186,7 +186,7 @@ class Supervisor:
                                            env=environment, pass_fds=pipe)  # fmt: skip
             child = Child(name, process, stderr, process.pid, since=self.watch.time)
             self.children[name] = child
-            self._tell_guard(process.pid)
+            self.guard.watch(process)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return child
@@ -196,14 +196,6 @@ class Supervisor:
         child = Child(name, None, None, since=self.watch.time)
         self.children[name] = child
         return child
-
-    def _tell_guard(self, pid: int) -> None:
-        assert self._guard.stdin is not None
-        try:
-            self._guard.stdin.write(f"{pid}\n".encode())
-            self._guard.stdin.flush()
-        except OSError:
-            raise NodeFailure("guard", "the process that watches over the launcher has ended") from None
 
     def beat(self, child: Child, progress: int) -> None:
         """A node said that it makes progress."""
@@ -225,6 +217,7 @@ class Supervisor:
         if time.monotonic() - self._looked < LOOK:
             return []
         self._looked = time.monotonic()
+        self.guard.check()
         self.check_ended()
         passed, notes = self.watch.look(), []
         for child in self.children.values():
@@ -291,7 +284,5 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
-        assert self._guard.stdin is not None
-        self._guard.stdin.close()
-        self._guard.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)  # the guard has, unless somebody ended it
+        self.guard.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -9,9 +9,24 @@ from cosim import TICK_HZ
 from cosim.topology import change, check, load, read, ticks
 from launch.record import write_json
 from launch.run import observe
-from launch.session import Session
+from launch.session import Session, Watcher
 
 SYNC = 4_000_000  # ticks: the grid of running digests
+
+
+class Syncs(Watcher):
+    """Running digests since the last look."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, str]] = []
+
+    def recorded(self, tick: int, syncs: list[tuple[int, str]], journal: list[tuple[int, str, int]]) -> None:
+        self.rows += syncs
+
+    def take(self) -> list[tuple[int, str]]:
+        """Rows since the last call."""
+        rows, self.rows = self.rows, []
+        return rows
 
 
 def swap(args: argparse.Namespace) -> int:
@@ -24,7 +39,8 @@ def swap(args: argparse.Namespace) -> int:
     second = check(raw, args.topology)
     label = f"{args.node} with {', '.join(args.changes)}"
     result = {"schema": "cosim.swap/1", "equal": True, "syncs": 0, "tick": None, "registers": {}}
-    with Session(first) as a, Session(second) as b:
+    digests = Syncs(), Syncs()
+    with Session(first, digests[0]) as a, Session(second, digests[1]) as b:
         for session in (a, b):
             session.start()
             observe(session)
@@ -32,7 +48,7 @@ def swap(args: argparse.Namespace) -> int:
         while tick < until and result["equal"]:
             tick = min(tick + SYNC, until)
             stops = [session.go(tick) for session in (a, b)]
-            rows = [session.command("syncs", **{"from": result["syncs"]})["syncs"] for session in (a, b)]
+            rows = [row.take() for row in digests]
             if rows[0] != rows[1] or stops[0] != stops[1]:
                 states = [session.command("state")["state"] for session in (a, b)]
                 registers = {

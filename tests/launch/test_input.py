@@ -16,6 +16,7 @@ import pytest
 from commands import EXAMPLES, Running, run
 
 from cosim.topology import load
+from launch.record import read_rows
 from launch.run import observe
 from launch.session import Session
 
@@ -57,7 +58,7 @@ def free_port() -> int:
 def check(outcome, folder: Path) -> None:
     """The journal of the recorded run holds what was typed, and replays."""
     assert outcome.code == 0, outcome
-    journal = json.loads((folder / "journal.json").read_text())
+    journal = read_rows(folder / "journal.jsonl")
     assert bytes(byte for _, _, byte in journal) == b"echo hi\n"
     assert {node for _, node, _ in journal} == {"scif1"}
     at = [tick for tick, _, _ in journal]
@@ -140,7 +141,7 @@ def test_typed_before_the_start_is_not_lost_in_the_launcher(rtos, linux, tmp_pat
         running.process.stdin.write("x")
         running.process.stdin.flush()
         assert running.end().code == 0
-    [[tick, node, byte]] = json.loads((tmp_path / "journal.json").read_text())
+    [[tick, node, byte]] = read_rows(tmp_path / "journal.jsonl")
     assert (node, byte) == ("scif1", ord("x")) and tick > 0
 
 

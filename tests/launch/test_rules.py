@@ -20,6 +20,7 @@ from cosim.messages import (
     Output,
     Paused,
     Ready,
+    Recorded,
     Reply,
     Start,
     Status,
@@ -98,6 +99,19 @@ def test_what_a_node_is_not_to_send(body):
     assert broken("message-turn", rules().frame, "cpg", body) == (
         f"sent {type(body).__name__}, which it is not to send here"
     )
+
+
+def test_what_is_recorded():
+    made, digest = rules(), "0f" * 32
+    made.frame(CPU, Recorded([(4_000_000, digest), (8_000_000, digest)], [(5, "scif0", 0x41)]))
+    made.frame(CPU, Recorded([(12_000_000, digest)], []))
+    assert broken("message-turn", made.frame, "cpg", Recorded([], [])).startswith("sent Recorded, ")
+    for tick, text in ((12_000_000, digest), (20_000_000, digest), (16_000_000, "0" * 63), (16_000_000, "x" * 64)):
+        made.synced = 12_000_000
+        said = broken("recorded-rows", made.frame, CPU, Recorded([(tick, text)], []))
+        assert said == f"sync of tick {tick} with the digest {text!r:.80}; expected tick 16000000, 64 hex digits"
+    for row in ((5, "tmu", 1), (-1, "scif0", 1), (5, "scif0", -1)):
+        assert broken("recorded-rows", made.frame, CPU, Recorded([], [row])).endswith("expected a character for scif0")
 
 
 def test_out_of_turn():
@@ -213,8 +227,6 @@ def test_who_may_tell_of_whom():
         ("finish", FIGURES, "Reply to finish: Object missing required field `digest`"),
         ("state", {"state": {"r0": None}}, "Reply to state: Expected `int`, got `null`"),
         ("samples", {"samples": ["text"]}, "Reply to samples: Expected `bytes`, got `str`"),
-        ("syncs", {"syncs": [[1]]}, "Reply to syncs: Expected `array` of length 2, got 1"),
-        ("journal", {"journal": 5}, "Reply to journal: Expected `array`, got `int`"),
         ("attribution", {"line": "", "parts": [{}]}, "Reply to attribution: Object missing"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 import tomllib
@@ -15,6 +14,7 @@ from cosim.shared_line import DLE, SELECT, Splitter
 from cosim.topology import Topology, TopologyError, check, load
 from guests.build import artefact
 from guests.stages import BuildError
+from launch.record import read_rows
 from launch.run import is_interactive, parse_until_line
 
 SHARED = EXAMPLES / "shared-serial.toml"
@@ -52,7 +52,7 @@ def test_what_is_typed_on_a_console_reaches_its_guest_only(guests, tmp_path, pla
     assert (tmp_path / "file").read_bytes() == logs["rtos"]
     assert "rtos| rtos: ready" in outcome.out and "linux| sh4a" in outcome.out
     # The journal has the bytes of the wire, which say whose they are.
-    journal = json.loads((tmp_path / "r" / "journal.json").read_text())
+    journal = read_rows(tmp_path / "r" / "journal.jsonl")
     wire = bytes(byte for _, _, byte in journal)
     assert wire[:2] == bytes((DLE, SELECT + 1))
     assert [(channel, run) for channel, run in Splitter(2).split(wire)] == [(1, b"uname -m\n")]

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -187,7 +187,7 @@ class TestSignals:
         outcome = running.end()
         assert time.monotonic() - began < second()
         assert outcome.code == code
-        assert outcome.last.startswith(f"cosim: stopped by {said}; virtual time ") and "; log " in outcome.last
+        assert outcome.last.startswith(f"cosim: stopped by {said} at ") and "; log " in outcome.last
         assert "Traceback" not in outcome.err
         assert running.gone(0.2) and not folders(temporary)
 
@@ -231,12 +231,50 @@ class TestSignals:
         running.process.kill()
         assert running.gone(second())
 
-    def test_a_killed_guard_ends_nothing_else(self, running, temporary):
-        [guard] = [p for p in psutil.Process(running.pid).children() if p.pid not in
-                   {n.pid for n in running.nodes().values()}]  # fmt: skip
-        guard.kill()
-        time.sleep(0.3)
+    @pytest.mark.parametrize("when", ["killed", "killed twice"])
+    def test_a_killed_guard_has_a_successor(self, running, temporary, when):
+        """It ends nothing, and the next one guards what it did: the nodes, stopped ones too, and the folder."""
+        for _ in when.split():
+            before = guard_of(running)
+            before.kill()
+            wait_until(lambda: guards(running) not in ([], [before]))  # noqa: B023
         assert running.process.poll() is None
+        for process in running.nodes().values():
+            process.suspend()
+        running.process.kill()
+        assert running.gone(10)
+        wait_until(lambda: not folders(temporary))
+
+    def test_a_killed_guard_changes_nothing_at_the_end(self, running, temporary):
+        guard_of(running).kill()
         running.signal(signal.SIGINT)
         assert running.end().code == 130
-        assert running.gone(0.2) and not folders(temporary)
+        assert running.gone(1) and not folders(temporary)
+
+    def test_a_stopped_guard_holds_up_no_end(self, running, temporary):
+        guard = guard_of(running)
+        guard.suspend()
+        running.signal(signal.SIGINT)
+        assert running.end(20).code == 130
+        assert running.gone(1) and not folders(temporary) and not guard.is_running()
+
+
+def guards(running: Running) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process(running.pid).children():
+        with suppress(psutil.Error):
+            if any("guard.py" in word for word in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def guard_of(running: Running) -> psutil.Process:
+    [guard] = guards(running)
+    return guard
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -130,6 +130,22 @@ class TestSameDigest:
             halting.figures()
         assert halting.finish()["digest"] == straight.finish()["digest"]
 
+    @pytest.mark.parametrize("where", ["_accept", "_sync", "settle"])
+    def test_being_asked_to_stop(self, where):
+        """Whatever happens at a tick before the request is seen, the run ends as one with its last tick as its end."""
+        stopped, reference = machine(RTOS), machine(RTOS)
+        act = getattr(stopped, where)
+
+        def acted(*arguments):
+            act(*arguments)
+            stopped.stopping = stopped.core.tick > 9_000_000
+
+        setattr(stopped, where, acted)
+        assert stopped.go(16_000_000) == ("stopped", "")
+        assert reference.go(stopped.core.tick) == ("until", "")
+        assert reference.core.tick == stopped.core.tick
+        assert stopped.finish()["digest"] == reference.finish()["digest"]
+
 
 class TestDigestSees:
     """One bit, anywhere, is another digest."""

@@ -212,7 +212,7 @@ def talk(placement: str, impl: str) -> tuple[dict[str, Any], dict[str, bytes], l
         session.arm("linux", "^sh4a")
         assert session.go(session.tick + 400 * MS, armed=True).reason == "match"
         assert session.go(600 * MS).reason == "until"
-        return session.finish(), consoles.text, session.collect("journal")
+        return session.finish(), consoles.text, consoles.journal
 
 
 @pytest.mark.parametrize("impl", ["model", "firmware"])
