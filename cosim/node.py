@@ -23,6 +23,7 @@ from cosim.link import Link, LinkError, Stopped, allow_files, configure, send
 from cosim.messages import HostInput, Output, Ready
 from cosim.placement import component_class
 from cosim.rules import BrokenRule
+from cosim.text import tell
 
 EXPECTED = "expected ipc://PATH or tcp://127.0.0.1:PORT"
 POLL = 50  # ms between looks at the launcher when nothing comes
@@ -76,7 +77,7 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
 def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | None = None) -> int:
     """Run one node; returns its exit code: 0 stopped, 2 refused or misconfigured, 3 failed, 130 Ctrl-C."""
     if endpoint.startswith("tcp://") and not endpoint.startswith("tcp://127.0.0.1:"):
-        print(f"cosim node {name}: {endpoint!r}: a node connects to this machine only; {EXPECTED}", file=sys.stderr)
+        tell(f"cosim node {name}: {endpoint!r}: a node connects to this machine only; {EXPECTED}")
         return 2
     allow_files()
     context = zmq.Context()
@@ -84,21 +85,21 @@ def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | No
         link = Link(context, endpoint, name, launcher, keys)
     except KeysError as error:
         context.destroy(linger=0)
-        print(f"cosim node {name}: {error}", file=sys.stderr)
+        tell(f"cosim node {name}: {error}")
         return 2
     except zmq.ZMQError as error:
         context.destroy(linger=0)
-        print(f"cosim node {name}: {endpoint!r}: {error}; {EXPECTED}", file=sys.stderr)
+        tell(f"cosim node {name}: {endpoint!r}: {error}; {EXPECTED}")
         return 2
     try:
         return _run(link, context, role, name)
     except Stopped:
         return 0
     except KeyboardInterrupt:
-        print(f"cosim node {name}: stopped by Ctrl-C", file=sys.stderr)
+        tell(f"cosim node {name}: stopped by Ctrl-C")
         return 130
     except LinkError as error:
-        print(f"cosim node {name}: {error}", file=sys.stderr)
+        tell(f"cosim node {name}: {error}")
         return 2
     except (DeviceError, KeysError, BrokenRule) as error:
         return _failed(link, str(error), 3)
@@ -111,7 +112,7 @@ def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | No
 
 def _failed(link: Link, text: str, code: int) -> int:
     link.last_words(text, code)
-    print(f"cosim node {link.name}: {text}", file=sys.stderr)
+    tell(f"cosim node {link.name}: {text}", lines=True)
     return code
 
 

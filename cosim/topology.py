@@ -3,6 +3,12 @@
 Tables: ``[run]``, ``[machine]``, ``[nodes.NAME]`` and ``[guests.NAME]``. A node's keys are those below plus
 the ``OPTIONS`` of its component; anything else is refused, with the nearest known key. Ticks are written as a
 number of CPU clocks or as text: "10ms", "1.5s", "20us".
+
+Names of nodes, guests, serial ports and consoles are letters, digits, - and _, at most 31, the first a letter or
+digit: they become files of a record, sockets and arguments. ``run``, ``machine``, ``control``, ``SPUMONE`` and
+``idle`` name no node and no guest. ``image`` is ``guest:NAME/FILE``, a file that ``cosim guests build`` made, or a
+path beside the topology. Paths lead where they say: ``host = "file:PATH"``, ``"pty:LINK"`` and ``"unix:PATH"`` write
+there, and ``component`` runs code. So read a topology that is not yours before you run it.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ import msgspec
 from cosim import NEVER, TICK_HZ
 from cosim.image import PLACE
 from cosim.inputs import InputError, near, read_file, shown, wrong_value
+from cosim.names import NAME, RULE, guest_file, wrong_name
 from cosim.placement import ROLES, component_class
 from cosim.sh7780 import INTEVT, LINE, module_codes
 from cosim.shared_line import host_specs
@@ -170,6 +177,10 @@ def check(raw: dict[str, Any], path: Path) -> Topology:
         _is_table(raw[table], f"[{table}]")
     run = _struct(raw.get("run", {}), Run, "[run]")
     machine = _struct(raw.get("machine", {}), Machine, "[machine]")
+    for kind in ("nodes", "guests"):
+        for name in raw.get(kind, {}):
+            if wrong := wrong_name(name):
+                raise TopologyError(f"[{kind}.{name!r:.80}]: {wrong}")
     nodes = {name: _node(name, table) for name, table in raw.get("nodes", {}).items()}
     guests = {name: _struct(table, Guest, f"[guests.{name}]") for name, table in raw.get("guests", {}).items()}
     topology = Topology(str(path), run, machine, nodes, guests)
@@ -224,8 +235,6 @@ def _node(name: str, table: Any) -> dict[str, Any]:
     where = f"[nodes.{name}]"
     if not isinstance(table, dict) or not isinstance(table.get("role"), str):
         raise TopologyError(f"{where}: expected a table with a role")
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
-        raise TopologyError(f"{where}: a node's name is lower-case letters, digits, - and _, at most 31")
     for key in ("placement", "component"):
         if not isinstance(table.get(key, ""), str):
             raise TopologyError(f"{where} {key} = {shown(table[key])}: expected a text")
@@ -283,6 +292,10 @@ def _check_nodes(topology: Topology) -> None:
     for name, node in topology.nodes.items():
         if node["role"] == "scif" and node.get("mux"):
             _check_shared(topology, name, node)
+        elif node["role"] == "scif" and node["port"] and not NAME.fullmatch(node["port"]):
+            raise TopologyError(f"[nodes.{name}] port = {node['port']!r:.80}: expected a name of {RULE}")
+        elif node["role"] == "hypervisor":
+            _check_image(f"[nodes.{name}]", node["image"])
     ports = [port for name in topology.nodes for port in topology.consoles(name)]
     for port in ports:
         if ports.count(port) > 1:
@@ -295,8 +308,8 @@ def _check_nodes(topology: Topology) -> None:
 def _check_shared(topology: Topology, name: str, node: dict[str, Any]) -> None:
     """A serial port that guests share."""
     names, where, spumone = node["mux"], f"[nodes.{name}] mux = {node['mux']!r}", topology.node_of_role("hypervisor")
-    if not all(isinstance(port, str) and re.fullmatch(r"[\w-]+", port) for port in names):
-        raise TopologyError(f"{where}: expected names of letters, digits, - and _, one for each guest by priority")
+    if not all(isinstance(port, str) and NAME.fullmatch(port) for port in names):
+        raise TopologyError(f"{where}: expected names of {RULE}, one for each guest by priority")
     if node["port"]:
         raise TopologyError(f"{where}, port = {node['port']!r}: a port that guests share has the names of mux only")
     serial = topology.nodes[spumone].get("serial", -1) if spumone else -1
@@ -315,6 +328,13 @@ def _check_shared(topology: Topology, name: str, node: dict[str, Any]) -> None:
         raise TopologyError(f"[nodes.{name}] host = {node['host']!r}: stdio is one console's; expected it once")
 
 
+def _check_image(where: str, image: str) -> None:
+    try:
+        guest_file(image)
+    except ValueError as error:
+        raise TopologyError(f"{where} image = {image!r:.200}: {error}") from None
+
+
 def _check_guests(topology: Topology) -> None:
     guests = list(topology.guests.items())
     base, size = topology.machine.ram
@@ -329,6 +349,7 @@ def _check_guests(topology: Topology) -> None:
     owner: dict[str, str] = {}
     for k, (name, guest) in enumerate(guests):
         where = f"[guests.{name}]"
+        _check_image(where, guest.image)
         first, last = guest.memory[0], sum(guest.memory) - 1
         if guest.memory[1] <= 0 or first < base or last >= base + size:
             raise TopologyError(

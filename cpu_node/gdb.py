@@ -21,6 +21,7 @@ from typing import Any
 
 from cosim import TICK_HZ, local_socket
 from cosim.state import Stop
+from cosim.text import safe
 
 PACKET = 0x4000  # characters in one packet at most, of both sides
 MEMORY = PACKET // 2 - 16  # bytes of memory in one packet
@@ -144,7 +145,7 @@ class Gdb:
     def say(self, text: str) -> None:
         """Show a text to who waits in gdb for the machine to stop."""
         if self.client is not None and self.running:
-            self._send(f"O{(text + chr(10)).encode().hex()}")
+            self._send(f"O{(safe(text) + chr(10)).encode().hex()}")
 
     def close(self) -> None:
         """The run is over."""
@@ -563,7 +564,7 @@ class Gdb:
             shown = show(self, *arguments) if len(arguments) == count else self._help()
         except ValueError as error:
             shown = f"{' '.join(words)}: {error}\n"
-        raw = (shown.rstrip() + "\n").encode()
+        raw = (safe(shown.rstrip(), lines=True) + "\n").encode()
         for k in range(0, len(raw), 2000):
             self._send(f"O{raw[k : k + 2000].hex()}")
         return "OK"

@@ -340,14 +340,19 @@ def built(name: str) -> list[Path]:
     return files
 
 
-def main(names: list[str]) -> int:
-    """Command line; data (the files) to stdout, progress to stderr; returns the exit code."""
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(names: list[str], tell: Callable[[str], None] = _tell, show: Callable[[str], None] = print) -> int:
+    """Command line; data (the files) goes to ``show``, progress and errors to ``tell``; returns the exit code."""
     try:
         for name in GUESTS if names in ([], ["all"]) else names:
-            files = build(name, lambda text: print(f"guests: {text}", file=sys.stderr, flush=True))
-            print(*files.values(), sep="\n", flush=True)
+            files = build(name, lambda text: tell(f"guests: {text}"))
+            for path in files.values():
+                show(str(path))
     except BuildError as error:
-        print(f"guests: {error}", file=sys.stderr)
+        tell(f"guests: {error}")
         return 2
     return 0
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cosim.inputs import near
+from launch.terminal import safe, show
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +33,11 @@ class Parser(argparse.ArgumentParser):
                 return action.choices.get(command, self)
         return self
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """All that argparse prints; an error repeats what was typed."""
+        if message:
+            (file or sys.stderr).write(safe(message, lines=True))
+
     def options(self) -> list[str]:
         """All options, as they are typed."""
         return [text for action in self._actions for text in action.option_strings if text.startswith("--")]
@@ -54,5 +60,5 @@ class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from launch.version import versions
 
-        print("\n".join(f"{what} {value}" for what, value in versions()))
+        show("\n".join(f"{what} {value}" for what, value in versions()), lines=True)
         parser.exit()

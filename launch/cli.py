@@ -14,6 +14,7 @@ from launch import stop
 from launch.arguments import Parser, Version
 from launch.failure import failure
 from launch.record import RecordError, write_json
+from launch.terminal import show, tell
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,13 +35,13 @@ def _failed(args: argparse.Namespace, error: BaseException) -> int:
     """Say why the command ends early, on stderr and as its JSON object; the exit code."""
     result = failure(args.command, error)
     if words := result.get("last_words"):
-        print(words.rstrip(), file=sys.stderr)
-    print(f"cosim: {result['error']}", file=sys.stderr, flush=True)
+        tell(words.rstrip(), lines=True)
+    tell(f"cosim: {result['error']}")
     try:
         write_json(getattr(args, "json", None), result)
     except (RecordError, OSError) as second:
         if str(second) not in result["error"]:
-            print(f"cosim: {second}", file=sys.stderr)
+            tell(f"cosim: {second}")
     return int(result["exit"])
 
 
@@ -143,7 +144,7 @@ def _node(args: argparse.Namespace) -> int:
         stdin = args.key == "-"
         keys = read_line(0, "standard input") if stdin else read_file(Path(args.key)) if args.key else None
     except KeysError as error:
-        print(f"cosim node {name}: {error}", file=sys.stderr)
+        tell(f"cosim node {name}: {error}")
         return 2
     return node_main(args.role, name, args.connect, keys=keys)
 
@@ -151,7 +152,7 @@ def _node(args: argparse.Namespace) -> int:
 def _guests(args: argparse.Namespace) -> int:
     from guests.build import main as build_main
 
-    return build_main(args.names)
+    return build_main(args.names, lambda text: tell(text, lines=True), show)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from importlib import metadata
 from guests.build import CROSS, GUESTS, KERNELS, LINUX_TAR, built
 from guests.stages import BuildError
 from launch.record import write_json
+from launch.terminal import show
 from launch.version import generated_code, native_core
 
 Finding = tuple[str, bool, str, str]  # what, whether it is there, detail, what to do
@@ -24,7 +25,7 @@ def doctor(args: argparse.Namespace) -> int:
     rows = [{"what": what, "ok": ok, "detail": detail, "do": todo} for what, ok, detail, todo in findings]
     for row in rows:
         text = f"{'ok ' if row['ok'] else 'NO '} {row['what']}: {row['detail']}"
-        print(text + (f"; {row['do']}" if not row["ok"] else ""), file=sys.stderr if args.json == "-" else sys.stdout)
+        show(text + (f"; {row['do']}" if not row["ok"] else ""), sys.stderr if args.json == "-" else sys.stdout)
     write_json(args.json, {"schema": "cosim.doctor/1", "ok": all(r["ok"] for r in rows), "findings": rows})
     return 0 if all(row["ok"] for row in rows) else 1
 

@@ -20,7 +20,6 @@ from typing import Any
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from rich.console import Console
 from rich.table import Table
 
 from cosim import TICK_HZ
@@ -31,6 +30,7 @@ from launch.monitor import Monitor, make_monitor
 from launch.record import CheckFailed, Record, check_json, write_json
 from launch.run import observe, report
 from launch.session import Session, firmware
+from launch.terminal import SafeConsole
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TOPOLOGIES = {"alone": "rtos.toml", "linux": "spumone.toml", "stress": "spumone.toml", "console": "spumone.toml"}
@@ -88,7 +88,7 @@ def latency(args: argparse.Namespace) -> int:
     result = {"schema": "cosim.latency/1", "ok": True, "exit": 0, "tick_hz": TICK_HZ, "timing": args.timing,
               "seed": args.seed, "environments": rows, "changed_lines": count(kernel)}  # fmt: skip
     write_json(args.json, result)
-    console = Console(stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
+    console = SafeConsole(highlight=True, stderr=args.json == "-", width=None if sys.stdout.isatty() else 120)
     console.print(table(rows, args.timing))
     console.print(parts_table(rows))
     if any(row["attribution"]["sections"] for row in rows):

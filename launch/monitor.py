@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Group
 from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel
@@ -20,6 +20,7 @@ from cosim import TICK_HZ
 from cosim.topology import Topology
 from launch.record import Record
 from launch.session import Session, Watcher
+from launch.terminal import SafeConsole, console_line, label, safe, show, tell
 
 REFRESH = 0.25  # seconds between drawings, and between questions to the CPU node
 
@@ -107,10 +108,10 @@ class Plain(Monitor):
 
     def _line(self, port: str, line: bytes) -> None:
         if port in self.shown:
-            print(f"{port}| {printable(line)}", file=self.consoles, flush=True)
+            show(f"{port}| {console_line(line)}", self.consoles)
 
     def note(self, text: str) -> None:
-        print(f"cosim: {text}", file=sys.stderr, flush=True)
+        tell(f"cosim: {text}")
 
     def draw(self, session: Session) -> None:
         now = time.monotonic()
@@ -118,12 +119,7 @@ class Plain(Monitor):
             return
         self._status = now
         f = self.figures
-        print(f"cosim: {status(f, self.speed, self.mips)}", file=sys.stderr, flush=True)
-
-
-def printable(line: bytes) -> str:
-    """Console bytes without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() or c == "\t" else "" for c in line.decode(errors="replace"))
+        tell(f"cosim: {status(f, self.speed, self.mips)}")
 
 
 def status(figures: dict[str, Any], speed: float, mips: float) -> str:
@@ -144,7 +140,7 @@ class Screen(Monitor):
 
     def __init__(self, topology: Topology, record: Record) -> None:
         super().__init__(topology, record)
-        self.console = Console(stderr=True)
+        self.console = SafeConsole(stderr=True)
         self.live = Live(console=self.console, auto_refresh=False, transient=False)
         self.lines: dict[str, deque[str]] = {port: deque(maxlen=200) for port in topology.ports()}
         self.partial = {port: b"" for port in topology.ports()}
@@ -161,23 +157,24 @@ class Screen(Monitor):
     def output(self, port: str, data: bytes) -> None:
         super().output(port, data)
         *lines, self.partial[port] = (self.partial[port] + data).split(b"\n")
-        self.lines[port].extend(printable(line) for line in lines)
+        self.lines[port].extend(console_line(line) for line in lines)
 
     def note(self, text: str) -> None:
-        self.console.print(f"cosim: {text}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(safe(f"cosim: {text}"), soft_wrap=True)
 
     def draw(self, session: Session) -> None:
         layout = Layout()
         head = Text(
-            f"cosim {self.title or self.topology.path}   {status(self.figures, self.speed, self.mips)}", style="bold"
+            safe(f"cosim {self.title or self.topology.path}   {status(self.figures, self.speed, self.mips)}"),
+            style="bold",
         )
         layout.split_column(Layout(head, size=1), Layout(name="tables", size=13), Layout(name="consoles"))
         layout["tables"].split_row(Layout(self._nodes(session)), Layout(self._machine()))
         height = max(4, self.console.height - 16)
         panels = []
         for port, lines in self.lines.items():
-            shown = [*list(lines)[-height:], printable(self.partial[port])][-height:]
-            panels.append(Layout(Panel(Text("\n".join(shown), no_wrap=True), title=port, title_align="left")))
+            shown = [*list(lines)[-height:], console_line(self.partial[port])][-height:]
+            panels.append(Layout(Panel(Text("\n".join(shown), no_wrap=True), title=label(port), title_align="left")))
         if panels:
             layout["consoles"].split_row(*panels)
         self.live.update(layout, refresh=True)
@@ -204,7 +201,7 @@ class Screen(Monitor):
             rate = self.rates.get(name, sum(self.rates.values()) if name == session.cpu else 0)
             clock = 100 * share / max(now - then, 1e-3)
             table.add_row(
-                name, str(child.pid), f"{percent:.0f}", f"{child.rss() / 1e6:.0f}", f"{rate:.0f}", f"{clock:.0f}"
+                safe(name), str(child.pid), f"{percent:.0f}", f"{child.rss() / 1e6:.0f}", f"{rate:.0f}", f"{clock:.0f}"
             )
         return table
 
@@ -216,6 +213,6 @@ class Screen(Monitor):
         for name, row in self.figures["vcpus"].items():
             if row["ticks"]:
                 share, asleep = 100 * row["ticks"] / total, 100 * row["idle"] / max(1, row["ticks"])
-                vcpus.add_row(name, f"{share:.2f}", f"{asleep:.0f}", str(row["switches"]), str(row["interrupts"]))
+                vcpus.add_row(safe(name), f"{share:.2f}", f"{asleep:.0f}", str(row["switches"]), str(row["interrupts"]))
         lines = ", ".join(f"{line} {n}" for line, n in sorted(self.figures["interrupts"].items()))
-        return Group(vcpus, Text(f"interrupts: {lines or 'none'}"))
+        return Group(vcpus, label(f"interrupts: {lines or 'none'}"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
+
+from launch.terminal import SafeConsole
 
 NAMES = {
     "other": "the rest",
@@ -34,10 +35,10 @@ def show(profile: dict[str, Any]) -> None:
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for row in sorted(profile["rows"], key=lambda row: -row["samples"]):
         if row["samples"]:
-            table.add_row(NAMES[row["name"]], *_figures(row["seconds"], row["share"], row["samples"]))
+            table.add_row(NAMES.get(row["name"], row["name"]), *_figures(row["seconds"], row["share"], row["samples"]))
     table.add_section()
     table.add_row("all", *_figures(profile["wall_s"], 1.0, profile["samples"]))
-    console = Console(stderr=True, highlight=False)
+    console = SafeConsole(stderr=True)
     console.print(table)
     counters = [f"{name} {count:,}" for name, count in profile["counters"].items() if count]
     console.print(f"CPU time {profile['cpu_s']:.3f} s, of other threads {profile['threads_s']:.3f} s; waited "

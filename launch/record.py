@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import errno
 import json
-import sys
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
+
+from launch.terminal import show, tell
 
 JOURNAL, SYNCS, RESULT = "journal.jsonl", "syncs.jsonl", "result.json"
 RESERVED = 4096  # bytes of the first result: the place of a short one on a disk that has become full
@@ -143,8 +144,7 @@ class Record:
                 with (self.folder / RESULT).open("r+b") as file:
                     file.write(f"{json.dumps(short):{RESERVED - 1}}\n".encode())
             except OSError as error:
-                print(f"cosim: record {self.folder / RESULT}: {error.strerror}: it does not say how the run ended",
-                      file=sys.stderr)  # fmt: skip
+                tell(f"cosim: record {self.folder / RESULT}: {error.strerror}: it does not say how the run ended")  # fmt: skip
 
     def __enter__(self) -> Record:
         return self
@@ -178,7 +178,7 @@ def read_rows(path: Path) -> list[Any]:
 def write_json(where: str | None, value: dict[str, Any]) -> None:
     """The command's one JSON object, to a file or, for "-", to standard output. Raises RecordError."""
     if where == "-":
-        print(json.dumps(value), file=sys.stdout, flush=True)
+        show(json.dumps(value))
     elif where:
         try:
             Path(where).write_text(json.dumps(value) + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from launch.failure import failure
 from launch.monitor import make_monitor
 from launch.record import Record, check_json, write_json
 from launch.session import Session
+from launch.terminal import tell
 
 EXIT = {"until": 0, "match": 0, "guest": 1, "stalled": 4}
 
@@ -37,15 +37,14 @@ def run(args: argparse.Namespace) -> int:
     if args.profile:
         profile.show(result["profile"])
     for line in result["reports"]:
-        print(f"cosim: {line}", file=sys.stderr)
+        tell(f"cosim: {line}")
     hows = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}
     how = hows.get(result["reason"]) or result["error"]
     detail = f", {result['detail']}" if result["detail"] else ""
     log = f"; log {record.folder}" if record.folder else ""
-    print(
+    tell(
         f"cosim: {how} at {result['sim_s']:.6f} s (tick {result['ticks']}), wall {result['wall_s']:.2f} s, "
-        f"{result['round_trips']} round trips, digest {result['digest'][:16]}{detail}{log}",
-        file=sys.stderr,
+        f"{result['round_trips']} round trips, digest {result['digest'][:16]}{detail}{log}"
     )
     return int(result["exit"])
 

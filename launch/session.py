@@ -41,6 +41,7 @@ from cosim.messages import (
     Stop,
     Welcome,
 )
+from cosim.names import guest_file
 from cosim.placement import component_class
 from cosim.rules import BrokenRule
 from cosim.shared_line import Splitter, frame
@@ -395,11 +396,17 @@ def firmware(topology: Topology, node: dict[str, Any]) -> str:
 
 
 def find(topology: Topology, image: str) -> Path:
-    """Path of ``guest:NAME/FILE``, or of a file beside the topology. Raises BuildError if it is not built."""
-    if image.startswith("guest:"):
-        built, _, file = image.removeprefix("guest:").partition("/")
-        return artefact(built, file)
-    return Path(topology.path).resolve().parent / image
+    """Path of ``guest:NAME/FILE``, or of a file beside the topology. Raises BuildError if it is not built, and for a
+    path that no message could hold."""
+    built = guest_file(image)
+    if built is not None:
+        return artefact(*built)
+    path = Path(topology.path).resolve().parent / image
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise BuildError(f"{str(path)!r} is not UTF-8: rename the folder or the file") from None
+    return path
 
 
 def resolve(topology: Topology, name: str) -> dict[str, Any]:

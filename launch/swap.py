@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from cosim import TICK_HZ
 from cosim.topology import change, check, load, read, ticks
 from launch.record import write_json
 from launch.run import observe
 from launch.session import Session, Watcher
+from launch.terminal import tell
 
 SYNC = 4_000_000  # ticks: the grid of running digests
 
@@ -65,12 +65,11 @@ def swap(args: argparse.Namespace) -> int:
         result["ticks"] = ends[0]["ticks"]
     write_json(args.json, result)
     if result["equal"]:
-        print(f"cosim: equal over {result['syncs']} syncs to {tick / TICK_HZ:.3f} s: {label}", file=sys.stderr)
+        tell(f"cosim: equal over {result['syncs']} syncs to {tick / TICK_HZ:.3f} s: {label}")
         return 0
     shown = ", ".join(f"{n} {v[0]:08x} / {v[1]:08x}" for n, v in list(result["registers"].items())[:6])
-    print(
+    tell(
         f"cosim: {label} differs first at the sync of tick {result['tick']} ({result['tick'] / TICK_HZ:.3f} s), "
-        f"sync {result['syncs']}: {shown or 'no register; memory, lines or devices'}",
-        file=sys.stderr,
+        f"sync {result['syncs']}: {shown or 'no register; memory, lines or devices'}"
     )
     return 1

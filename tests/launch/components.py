@@ -189,3 +189,20 @@ class Asleep(Tmu):
 
     def setup(self) -> None:
         time.sleep(1000)
+
+SHOUT = "\x1b]0;title\x07\x1b[2J\u202e"
+
+
+class Shouting(Cpg):
+    """Fails with words that a terminal would obey."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        raise RuntimeError(f"{SHOUT}\n{SHOUT}")
+
+
+class Whispering(Cpg):
+    """Says such words on its standard error, and ends."""
+
+    def handle(self, t: int, body: Any) -> Any:
+        os.write(2, f"{SHOUT}\n".encode())
+        os._exit(7)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from commands import EXAMPLES, ROOT, run
 
-from launch.monitor import printable, status
+from launch.monitor import status
+from launch.terminal import console_line
 
 SPUMONE = EXAMPLES / "spumone.toml"
 ESCAPE = "\x1b"
@@ -113,22 +114,23 @@ def test_status():
 
 @pytest.mark.parametrize(
     ("line", "shown"),
-    [(b"plain\r", "plain"), (b"a\tb", "a\tb"), (b"\x1b[2Jx\x07\x08", "[2Jx"), (b"\xff", "\ufffd"), ("ü".encode(), "ü")],
+    [(b"plain\r", "plain"), (b"a\tb", "a\tb"), (b"\x1b[2Jx\x07\x08", "\\x1b[2Jx\\x07\\x08"),
+     (b"\x1b[1;34mbin\x1b[0m", "bin"),
+     ("\u202ea\x9b\x7f".encode(), "\\u202ea\\x9b\\x7f"), (b"a\rb", "a\\rb"), (b"\xff", "\ufffd"), ("ü".encode(), "ü")],
 )
-def test_printable(line, shown):
-    assert printable(line) == shown
+def test_a_line_of_a_console(line, shown):
+    assert console_line(line) == shown
 
 
 def test_a_note_is_not_markup(topology, tmp_path: Path, monkeypatch):
     import io
 
-    from rich.console import Console
-
     from cosim.topology import load
     from launch.monitor import Screen
     from launch.record import Record
+    from launch.terminal import SafeConsole
 
     screen = Screen(load(topology.path), Record(tmp_path, ["rtos"]))
-    screen.console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    screen.console = SafeConsole(file=io.StringIO(), force_terminal=True, width=80)
     screen.note("[run] control")
     assert "cosim: [run] control" in screen.console.file.getvalue()

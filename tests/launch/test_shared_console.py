@@ -86,9 +86,9 @@ def test_consoles_are_ports():
 @pytest.mark.parametrize(("change", "expected"), [
     ('scif0.mux=["rtos"]', "[nodes.scif0] mux = ['rtos']: 1 names for 2 guests; expected one for each"),
     ('scif0.mux=["rtos", "li nux"]', "[nodes.scif0] mux = ['rtos', 'li nux']: expected names of letters, digits, - and "
-     "_, one for each guest by priority"),
-    ('scif0.mux=["rtos", 1]', "[nodes.scif0] mux = ['rtos', 1]: expected names of letters, digits, - and _, one for "
-     "each guest by priority"),
+     "_, at most 31, the first a letter or digit, one for each guest by priority"),
+    ('scif0.mux=["rtos", 1]', "[nodes.scif0] mux = ['rtos', 1]: expected names of letters, digits, - and _, at "
+     "most 31, the first a letter or digit, one for each guest by priority"),
     ('scif0.mux=["rtos", "rtos"]', "two serial ports have the name 'rtos'; give each its own"),
     ('linux.lines=["TUNI0", "TUNI1", "TUNI2", "RXI0"]', "[guests.linux] lines: RXI0 is of the serial device that is "
      "SPUMONE's, [nodes.spumone] serial = 0: guests reach it by calls, not by its line"),

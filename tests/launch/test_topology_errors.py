@@ -41,7 +41,6 @@ REPLACED = [
     ('role = "cpu"', 'role = "tmu"', "{path}: 0 nodes of role cpu; expected 1"),
     ('role = "tmu"', 'role = "cpu"', "{path}: 2 nodes of role cpu; expected 1"),
     ('role = "tmu"', 'role = "intc"', "{path}: 2 nodes of role intc; expected at most 1"),
-    ("[nodes.tmu]", "[nodes.Tmu]", "[nodes.Tmu]: a node's name is lower-case letters, digits, - and _, at most 31"),
     ("[nodes.tmu]", "[nodes.rtos]", "{path}: 'rtos' names a node and a guest; rename one"),
     ('role = "tmu"', 'role = "tmu"\ncomponent = "no_such_module:Thing"',
      "[nodes.tmu] component = 'no_such_module:Thing': ModuleNotFoundError: No module named 'no_such_module'"),
