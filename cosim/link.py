@@ -193,11 +193,11 @@ class Link:
         """Say something to the person who started the run."""
         self.send(Status(self.progress, {"note": text}), t)
 
-    def last_words(self, text: str, code: int = 3, node: str = "") -> None:
+    def last_words(self, text: str, code: int = 3, node: str = "", t: int = 0) -> None:
         """Say why this node ends; ``node``: another that is to blame. Before Welcome nobody listens."""
         if self.welcomed:
             with suppress(LinkError):  # it is gone: nobody to be told
-                self.send(Failed(text, code, node))
+                self.send(Failed(text, code, node), t)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -91,7 +91,7 @@ class CpuNode:
     def _failed(self, error: Exception, code: int, node: str = "") -> None:
         if self.machine is not None:
             self._record()
-        self.link.last_words(f"{error}", code, node)
+        self.link.last_words(f"{error}", code, node, self._tick())
 
     def _take(self, body: Body, context: Any) -> None:
         if isinstance(body, Start):

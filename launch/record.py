@@ -144,7 +144,7 @@ class Record:
                 with (self.folder / RESULT).open("r+b") as file:
                     file.write(f"{json.dumps(short):{RESERVED - 1}}\n".encode())
             except OSError as error:
-                tell(f"cosim: record {self.folder / RESULT}: {error.strerror}: it does not say how the run ended")  # fmt: skip
+                tell(f"cosim: record {self.folder / RESULT}: {error.strerror}: it does not say how the run ended")
 
     def __enter__(self) -> Record:
         return self

@@ -190,6 +190,7 @@ class Asleep(Tmu):
     def setup(self) -> None:
         time.sleep(1000)
 
+
 SHOUT = "\x1b]0;title\x07\x1b[2J\u202e"
 
 

@@ -76,7 +76,8 @@ class TestDeath:
     def test_a_node_that_promises_nothing_new(self, rtos, inside):
         outcome = run("run", RTOS, "--set", f"scif0.component={COMPONENTS}Stuck")
         assert outcome.code == 3
-        assert "node cpu: scif0 at tick " in outcome.last and "time would stand still" in outcome.last
+        assert "node scif0: at tick 40000000: " in outcome.last and "time would stand still" in outcome.last
+        assert "(rule promise-further); virtual time 0.1" in outcome.last
 
 
 class TestHang:
