@@ -20,6 +20,7 @@ from cosim.messages import (
     EffectRow,
     Final,
     Finish,
+    Input,
     LeaseRow,
     PostRow,
     Read,
@@ -50,6 +51,9 @@ class Host:
         """Bytes typed since the last call, b"" if none. Also sends on what waits."""
         return b""
 
+    def hold(self, held: list[bool]) -> None:
+        """Read no more of the consoles that are held; those of a port that is not shared are one."""
+
     def write(self, data: bytes) -> None:
         """Bytes the guest sent. Raises DeviceError when they cannot be kept."""
 
@@ -71,6 +75,7 @@ class Device:
         self.line_names: tuple[str, ...] = ()
         self.regions: list[tuple[int, int]] = []
         self.now = 0
+        self.inputs = 0  # characters that have come with their ticks
         self.stream = hashlib.sha256()  # events of this device, in tick order
         self.setup()
         self.file = RegisterFile(self, self.registers)
@@ -126,6 +131,10 @@ class Device:
         """The host side of the device: where its bytes go to and come from. Raises DeviceError."""
         return Host()
 
+    def waiting(self) -> list[int]:
+        """Characters that have come and wait for their tick or their guest, of each console."""
+        return [0]
+
     def take_output(self) -> bytes:
         """Bytes for the host since the last call."""
         return b""
@@ -159,6 +168,8 @@ class Device:
             self.now = t
             return self.final()
         else:
+            if isinstance(body, Input):
+                self.inputs += len(body.entries)
             return self.extra(t, body)
         return self.answer(value)
 

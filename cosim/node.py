@@ -18,6 +18,7 @@ import zmq
 from cosim import wire
 from cosim.device import Device, DeviceError, Host
 from cosim.door import Door
+from cosim.intake import Intake
 from cosim.keys import Gate, Keys, KeysError, read_line
 from cosim.link import Link, LinkError, Stopped, allow_files, configure, send
 from cosim.messages import HostInput, Output, Ready
@@ -46,6 +47,7 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
         gate.guard(data, link.keys.secret)
     door = Door(data, endpoint)
     link.send(Ready(door.endpoint, list(component.line_names), list(component.regions)))
+    intake = Intake(component, host)
     poller = zmq.Poller()
     own = [data, link.socket, gate.socket]
     for source in (*own, *host.filenos()):
@@ -62,6 +64,7 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
             if output:
                 host.write(output)
                 link.send(Output(component.name, output), frame.t)
+            intake.look()
         if not ready or link.socket in ready:
             link.receive()
         if gate.socket in ready:
@@ -69,7 +72,7 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
             if not gate.expected:
                 door.shut()
         if len(ready) > sum(source in ready for source in own):
-            typed = host.read()
+            typed = intake.read()
             if typed:
                 link.send(HostInput(component.name, typed))
 

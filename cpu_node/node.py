@@ -17,6 +17,7 @@ from zmq.utils.monitor import recv_monitor_message
 from cosim import wire
 from cosim.device import DeviceError, Host
 from cosim.image import ImageError, check_inside, load_elf, load_raw
+from cosim.intake import Intake
 from cosim.keys import prove
 from cosim.link import HANDSHAKE_FAILED, Link, configure
 from cosim.messages import Body, Command, Go, HostInput, Output, Paused, Ready, Recorded, Reply, Start
@@ -51,7 +52,7 @@ class CpuNode:
         self.name = name
         self.config = {**self.OPTIONS, **config}
         self.queue: deque[wire.Frame] = deque()
-        self.hosts: list[tuple[Inproc, Host]] = []
+        self.hosts: list[tuple[Inproc, Host, Intake]] = []
         self.machine: Any = None
         self.gdb: Gdb | None = None
         self.profile: Profile | None = None  # of all the time between Go and Paused
@@ -85,7 +86,7 @@ class CpuNode:
         finally:
             if self.gdb is not None:
                 self.gdb.close()
-            for _, host in self.hosts:
+            for _, host, _ in self.hosts:
                 host.close()
 
     def _failed(self, error: Exception, code: int, node: str = "") -> None:
@@ -176,7 +177,8 @@ class CpuNode:
             component = component_class(role, row["component"])(name, row["config"])
             component.steady_state()
             target = Inproc(component, role)
-            self.hosts.append((target, component.open_host()))
+            host = component.open_host()
+            self.hosts.append((target, host, Intake(component, host)))
             return target
         socket = configure(context.socket(zmq.PAIR))
         if row["endpoint"].startswith("tcp://"):
@@ -238,12 +240,12 @@ class CpuNode:
             del syncs[:ROWS], journal[:ROWS]
 
     def _console(self) -> None:
-        for target, host in self.hosts:
+        for target, host, intake in self.hosts:
             output = target.component.take_output()
             if output:
                 host.write(output)
                 self.link.send(Output(target.name, output), self.machine.core.tick)
-            typed = host.read()
+            typed = intake.read()
             if typed:
                 self.link.send(HostInput(target.name, typed))
 

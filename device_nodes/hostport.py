@@ -46,6 +46,9 @@ class Stream(HostPort):
         super().__init__(node, where)
         self.poll = select.epoll()
         self.input = self.output = -1
+        self.bell = -1  # what is watched in the place of an input that epoll does not take
+        self.held = False  # nothing is read for now
+        self.watched: dict[int, int] = {}  # descriptor -> events
         self.pending = bytearray()
 
     def filenos(self) -> list[int]:
@@ -54,30 +57,33 @@ class Stream(HostPort):
     def attach(self, source: int, sink: int) -> None:
         """Watch a descriptor for input and send to one; both non-blocking."""
         self.input, self.output = source, sink
-        if source >= 0:
-            self.poll.register(source, select.EPOLLIN)
+        self._watch()
+
+    def hold(self, held: list[bool]) -> None:
+        self.held = held[0]
         self._watch()
 
     def _watch(self) -> None:
-        """Watch the output only while something waits for it."""
-        if self.output < 0:
+        """Watch the input while it is to be read, the output while something waits for it."""
+        wanted: dict[int, int] = {}
+        if self.input >= 0 and not self.held:
+            wanted[self.bell if self.bell >= 0 else self.input] = select.EPOLLIN
+        if self.output >= 0 and self.pending:
+            wanted[self.output] = wanted.get(self.output, 0) | select.EPOLLOUT
+        if wanted == self.watched:
             return
-        wants = select.EPOLLOUT if self.pending else 0
-        if self.output == self.input:
-            self.poll.modify(self.output, select.EPOLLIN | wants)
-            return
-        with suppress(OSError):
-            self.poll.unregister(self.output)
-        if wants:
-            with suppress(PermissionError):  # a regular file is always ready, and never watched
-                self.poll.register(self.output, wants)
+        for fd in self.watched:
+            with suppress(OSError):
+                self.poll.unregister(fd)
+        for fd, events in wanted.items():
+            with suppress(PermissionError):  # an output that is a regular file is always ready
+                self.poll.register(fd, events)
+        self.watched = wanted
 
     def lost(self) -> None:
         """The other end has gone."""
-        for fd in {self.input, self.output} - {-1}:
-            with suppress(OSError):
-                self.poll.unregister(fd)
         self.input = self.output = -1
+        self._watch()
 
     def _hung_up(self, error: OSError) -> None:
         if error.errno not in AGAIN:
@@ -86,7 +92,7 @@ class Stream(HostPort):
     def read(self) -> bytes:
         if self.pending:
             self.flush()
-        if self.input < 0:
+        if self.input < 0 or self.held:
             return b""
         try:
             data = os.read(self.input, CHUNK)
@@ -138,13 +144,10 @@ class Stdio(Stream):
         self.own: list[int] = []  # descriptors to close
         source = self._nonblocking(0, os.O_RDONLY)
         sink = self._nonblocking(1, os.O_WRONLY)
-        self.always = -1
-        try:
-            self.attach(source, sink)
-        except PermissionError:  # epoll takes no regular file: an event that is always there stands for it
-            self.always = os.eventfd(1)
-            self.own.append(self.always)
-            self.poll.register(self.always, select.EPOLLIN)
+        if stat.S_ISREG(os.fstat(source).st_mode):  # epoll takes none: an event that is always there stands for it
+            self.bell = os.eventfd(1)
+            self.own.append(self.bell)
+        self.attach(source, sink)
 
     def _nonblocking(self, fd: int, mode: int) -> int:
         """Non-blocking form of ``fd`` that leaves those alone who share it."""
@@ -158,9 +161,8 @@ class Stdio(Stream):
         return fd
 
     def ended(self) -> None:
-        with suppress(OSError):
-            self.poll.unregister(self.always if self.always >= 0 else self.input)
         self.input = -1
+        self._watch()
 
     def _hung_up(self, error: OSError) -> None:
         if error.errno in FULL:
@@ -321,6 +323,10 @@ class Consoles(Host):
     def read(self) -> bytes:
         typed = [host.read() for host in self.hosts]
         return b"".join(frame(n, data) for n, data in enumerate(typed) if data)
+
+    def hold(self, held: list[bool]) -> None:
+        for host, its in zip(self.hosts, held, strict=True):
+            host.hold([its])
 
     def write(self, data: bytes) -> None:
         for n, run in self.splitter.split(data):

@@ -438,6 +438,10 @@ class Scif(Device):
     def matched(self) -> int:
         return self.match_tick
 
+    def waiting(self) -> list[int]:
+        """Characters that have come and wait for their tick or their guest, of each console."""
+        return [len(row) for row in self.terminals.waiting] if self.terminals else [len(self.arrivals)]
+
     def take_output(self) -> bytes:
         """Bytes that left the shift register since the last call."""
         out = bytes(self.sent)

@@ -22,6 +22,7 @@ from launch.record import Record
 from launch.session import Session, Watcher
 from launch.terminal import SafeConsole, console_line, label, safe, show, tell
 
+LONGEST = 4096  # bytes of a line in one piece
 REFRESH = 0.25  # seconds between drawings, and between questions to the CPU node
 
 
@@ -37,6 +38,7 @@ class Monitor(Watcher):
 
     def __init__(self, topology: Topology, record: Record) -> None:
         self.topology, self.record = topology, record
+        self.partial = {port: b"" for port in topology.ports()}  # the line that has not ended
         self.figures: dict[str, Any] = {}
         self.rates: dict[str, float] = {}
         self.title = ""
@@ -54,6 +56,15 @@ class Monitor(Watcher):
     def output(self, port: str, data: bytes) -> None:
         """Record console bytes and show them."""
         self.record.output(port, data)
+
+    def lines_of(self, port: str, data: bytes) -> list[bytes]:
+        """Lines that end with these bytes; one that does not end comes in pieces."""
+        *lines, rest = (self.partial[port] + data).split(b"\n")
+        while len(rest) > LONGEST:
+            lines.append(rest[:LONGEST])
+            rest = rest[LONGEST:]
+        self.partial[port] = rest
+        return lines
 
     def recorded(self, tick: int, syncs: list[tuple[int, str]], journal: list[tuple[int, str, int]]) -> None:
         """Record journal and digests."""
@@ -91,7 +102,6 @@ class Plain(Monitor):
     def __init__(self, topology: Topology, record: Record, consoles: TextIO) -> None:
         super().__init__(topology, record)
         self.consoles = consoles
-        self.partial = {port: b"" for port in topology.ports()}
         self.shown = set(topology.ports()) - set(topology.stdio())
         self._status = time.monotonic()
 
@@ -102,8 +112,7 @@ class Plain(Monitor):
 
     def output(self, port: str, data: bytes) -> None:
         super().output(port, data)
-        *lines, self.partial[port] = (self.partial[port] + data).split(b"\n")
-        for line in lines:
+        for line in self.lines_of(port, data):
             self._line(port, line)
 
     def _line(self, port: str, line: bytes) -> None:
@@ -143,7 +152,6 @@ class Screen(Monitor):
         self.console = SafeConsole(stderr=True)
         self.live = Live(console=self.console, auto_refresh=False, transient=False)
         self.lines: dict[str, deque[str]] = {port: deque(maxlen=200) for port in topology.ports()}
-        self.partial = {port: b"" for port in topology.ports()}
         self.cpu_before: dict[str, tuple[float, float]] = {}
         self.waited: dict[str, float] = {}
 
@@ -156,8 +164,7 @@ class Screen(Monitor):
 
     def output(self, port: str, data: bytes) -> None:
         super().output(port, data)
-        *lines, self.partial[port] = (self.partial[port] + data).split(b"\n")
-        self.lines[port].extend(console_line(line) for line in lines)
+        self.lines[port].extend(console_line(line) for line in self.lines_of(port, data))
 
     def note(self, text: str) -> None:
         self.console.print(safe(f"cosim: {text}"), soft_wrap=True)

@@ -114,12 +114,33 @@ def test_status():
 
 @pytest.mark.parametrize(
     ("line", "shown"),
-    [(b"plain\r", "plain"), (b"a\tb", "a\tb"), (b"\x1b[2Jx\x07\x08", "\\x1b[2Jx\\x07\\x08"),
-     (b"\x1b[1;34mbin\x1b[0m", "bin"),
-     ("\u202ea\x9b\x7f".encode(), "\\u202ea\\x9b\\x7f"), (b"a\rb", "a\\rb"), (b"\xff", "\ufffd"), ("ü".encode(), "ü")],
+    [
+        (b"plain\r", "plain"),
+        (b"a\tb", "a\tb"),
+        (b"\x1b[2Jx\x07\x08", "\\x1b[2Jx\\x07\\x08"),
+        (b"\x1b[1;34mbin\x1b[0m", "bin"),
+        ("\u202ea\x9b\x7f".encode(), "\\u202ea\\x9b\\x7f"),
+        (b"a\rb", "a\\rb"),
+        (b"\xff", "\ufffd"),
+        ("ü".encode(), "ü"),
+    ],
 )
 def test_a_line_of_a_console(line, shown):
     assert console_line(line) == shown
+
+
+def test_a_line_that_never_ends_comes_in_pieces(topology, capsys):
+    from cosim.topology import load
+    from launch.monitor import LONGEST, Plain
+    from launch.record import Record
+
+    with Plain(load(topology.path), Record(None, ["rtos"]), sys.stdout) as monitor:
+        for _ in range(100):
+            monitor.output("rtos", b"x" * 1000)
+            assert len(monitor.partial["rtos"]) <= LONGEST
+        monitor.output("rtos", b"\nend\n")
+    out = capsys.readouterr().out.splitlines()
+    assert "".join(line.removeprefix("rtos| ") for line in out) == "x" * 100_000 + "end"
 
 
 def test_a_note_is_not_markup(topology, tmp_path: Path, monkeypatch):
