@@ -20,6 +20,8 @@ from device_nodes import hostport
 from device_nodes.hostport import open_port
 from device_nodes.scif import Scif
 
+BLOCKED = 60  # seconds: what takes longer waits for somebody; on any machine the rest takes a small part of it
+
 
 @pytest.fixture
 def port():
@@ -41,7 +43,7 @@ def ready(port, timeout: float = 2.0) -> bool:
 
 def take(port, count: int) -> bytes:
     """Bytes typed, as the node's loop gets them: poll, then read."""
-    got, end = b"", time.monotonic() + 5
+    got, end = b"", time.monotonic() + BLOCKED
     while len(got) < count and time.monotonic() < end:
         if ready(port, 0.1):
             got += port.read()
@@ -49,7 +51,7 @@ def take(port, count: int) -> bytes:
 
 
 def receive(client: socket.socket, count: int) -> bytes:
-    client.settimeout(5)
+    client.settimeout(BLOCKED)
     got = b""
     while len(got) < count and (data := client.recv(count - len(got))):
         got += data
@@ -267,9 +269,9 @@ def test_a_client_that_does_not_read_blocks_nothing_and_gets_the_newest(port, mo
         for _ in range(400):
             p.write(b"x" * 50_000)
         p.write(b"end")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < BLOCKED
         assert p.dropped > 0 and len(p.pending) <= 10_000 and p.pending.endswith(b"end")
-        client.settimeout(5)
+        client.settimeout(BLOCKED)
         got = b""
         while not got.endswith(b"end"):
             got = (got + client.recv(1 << 20))[-3:]
@@ -319,7 +321,7 @@ def test_a_pty_nobody_reads_blocks_nothing(port):
     began = time.monotonic()
     for _ in range(100):
         p.write(b"x" * 10_000)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < BLOCKED
 
 
 def test_pty_makes_a_link_replaces_a_stale_one_and_removes_it(tmp_path):
@@ -361,8 +363,8 @@ port.close()
 
 def echo(**how) -> subprocess.CompletedProcess:
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", ECHO], timeout=20, stderr=subprocess.PIPE, **how)
-    assert time.monotonic() - began < 10
+    done = subprocess.run([sys.executable, "-c", ECHO], timeout=2 * BLOCKED, stderr=subprocess.PIPE, **how)
+    assert time.monotonic() - began < BLOCKED
     return done
 
 

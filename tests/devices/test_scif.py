@@ -5,7 +5,7 @@ At BRR = 8 and CKS = 0 (115,741 bit/s) a bit takes 12 * 32 * 9 = 3456 ticks and 
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from device_drive import Drive
@@ -403,15 +403,21 @@ def test_a_pattern_is_matched_within_a_line_and_on_one_that_is_unfinished():
         arm(d, "(")
 
 
-def test_an_answer_takes_little_time():
-    d = send(port(scr=TE | RE | RIE, fcr=0x80), b"x" * 12, 0).input(*((10_000 * k, k) for k in range(1, 10)))
-    best = 1.0
-    for _ in range(20):
-        began = perf_counter()
-        for _ in range(20):
-            d.device.handle(0, Advance())
-        best = min(best, (perf_counter() - began) / 20)
-    assert best < 60e-6  # on this machine some 10 us
+def test_an_answer_of_a_full_port_takes_little_more_than_one_of_an_empty_port():
+    empty = port(scr=TE | RE | RIE, fcr=0x80)
+    full = send(port(scr=TE | RE | RIE, fcr=0x80), b"x" * 12, 0).input(*((10_000 * k, k) for k in range(1, 10)))
+
+    def best(driven) -> float:
+        """CPU seconds of 20 answers."""
+        times = []
+        for _ in range(40):
+            began = process_time()
+            for _ in range(20):
+                driven.device.handle(0, Advance())
+            times.append(process_time() - began)
+        return min(times)
+
+    assert best(full) < 10 * best(empty)
 
 
 def test_channel_and_host_are_checked():

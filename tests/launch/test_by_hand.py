@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import EXAMPLES, ROOT, Running, digest, run
+from commands import EXAMPLES, ROOT, Running, digest, run, second
 
 from cosim.keys import Keys, make_pair, write_file
 
@@ -117,7 +117,7 @@ def test_killed(rtos, linux, started, endpoint, tmp_path, temporary):
         node.kill()
         began = time.monotonic()
         outcome = running.end()
-        assert time.monotonic() - began < 1.6
+        assert time.monotonic() - began < second()
         assert outcome.code == 3
         assert f"node intc: its process {node.pid}, started by hand, has ended" in outcome.last
 
