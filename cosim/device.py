@@ -30,6 +30,7 @@ from cosim.messages import (
 )
 from cosim.registers import Register, RegisterFile, map_digest
 from cosim.rules import BrokenRule
+from cosim.typed import Marks
 
 
 class DeviceError(Exception):
@@ -42,6 +43,8 @@ class QuestionError(BrokenRule, DeviceError):
 
 class Host:
     """The host side of a device that has none."""
+
+    marks: Marks = ()  # what the characters of the last ``read`` are beside bytes: cosim/typed.py
 
     def filenos(self) -> list[int]:
         """Descriptors to poll for input; fixed for the life of the host."""
@@ -56,6 +59,9 @@ class Host:
 
     def write(self, data: bytes) -> None:
         """Bytes the guest sent. Raises DeviceError when they cannot be kept."""
+
+    def send_break(self) -> None:
+        """The guest sent a break; a host that has no way to tell it ignores it."""
 
     def close(self) -> None:
         """Send on what can be sent at once, and end."""
@@ -193,6 +199,10 @@ class Device:
             self.matched(),
             self.effects(),
         )
+
+    def take_breaks(self) -> int:
+        """How many breaks a serial device has begun to send since the last call."""
+        return 0
 
     def matched(self) -> int:
         """Tick at which an armed pattern matched, or -1."""

@@ -150,6 +150,7 @@ class HostInput(Body):
 
     node: str
     data: bytes
+    marks: list[tuple[Count, Character]] = []  # (place in data, what that character is beside its byte)
 
 
 class Output(Body):
@@ -221,7 +222,7 @@ class Lines(Body):
 class Input(Body):
     """To a serial device: received characters and the ticks at which their last bit arrives."""
 
-    entries: list[tuple[Tick, Character]]  # (tick, byte)
+    entries: list[tuple[Tick, Character]]  # (tick, byte; above it what else it is: an error, a break)
 
 
 class Arm(Body):

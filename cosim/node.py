@@ -64,6 +64,8 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
             if output:
                 host.write(output)
                 link.send(Output(component.name, output), frame.t)
+            for _ in range(component.take_breaks()):
+                host.send_break()
             intake.look()
         if not ready or link.socket in ready:
             link.receive()
@@ -74,7 +76,7 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
         if len(ready) > sum(source in ready for source in own):
             typed = intake.read()
             if typed:
-                link.send(HostInput(component.name, typed))
+                link.send(HostInput(component.name, typed, list(host.marks)))
 
 
 def main(role: str, name: str, endpoint: str, launcher: int = 0, keys: Keys | None = None) -> int:

@@ -61,6 +61,7 @@ CHECKED: dict[str, dict[str, str]] = {
             "`Recorded` is the CPU node's. Its syncs are of the ticks 4000000, 8000000 and so on, each once and none "
             "left out, with digests of 64 digits; its journal is of nodes that have a serial port."
         ),
+        "input-marks": "`HostInput.marks` name places in its data, and an error or a break there.",
         "paused-start": "The answer to Start has the reason `started`, that to Go another.",
         "reply-data": "`Reply.data` has what the command asks for.",
         "failed-code": "`Failed.code` is 2, 3 or 130.",

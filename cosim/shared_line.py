@@ -9,12 +9,26 @@ from __future__ import annotations
 
 import re
 
+from cosim.typed import Marks
+
 DLE, SELECT, STOP, GO = 0x10, 0x30, 0x41, 0x61
 
 
 def frame(channel: int, data: bytes) -> bytes:
     """Characters of a channel as they are on the wire, whatever is selected there."""
     return bytes((DLE, SELECT + channel)) + data.replace(bytes((DLE,)), bytes((DLE, DLE)))
+
+
+def frame_marked(channel: int, data: bytes, marks: Marks) -> tuple[bytes, Marks]:
+    """As ``frame``, of characters some of which have marks (cosim/typed.py), and the marks with their places there. A
+    marked character is never framing."""
+    out, places, start = bytearray((DLE, SELECT + channel)), [], 0
+    for place, condition in marks:
+        out += frame(channel, data[start:place])[2:]
+        places.append((len(out), condition))
+        out.append(data[place])
+        start = place + 1
+    return bytes(out) + frame(channel, data[start:])[2:], places
 
 
 class Splitter:

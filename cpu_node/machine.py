@@ -10,7 +10,7 @@ import hashlib
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -120,7 +120,7 @@ class Machine:
         self.reports: list[str] = []
         self.report_count = 0
         self.charges: Counter[str] = Counter()
-        self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte), until take_record
+        self.journal: list[tuple[int, str, int]] = []  # (tick, node, byte and condition), until take_record
         self.stopping = False  # somebody asks the run to end at the next boundary
         self.slice_ticks = FIRST_SLICE  # grows to SLICE seconds with the core's speed
         self.looked, self.next_look = 0.0, NEVER
@@ -743,7 +743,7 @@ class Machine:
         self.timing, self.timing_from = timing, tick if hasattr(self.core, "timing") else NEVER
 
     def input(self, target_name: str, entries: list[tuple[int, int]]) -> None:
-        """Characters for a serial device: (tick, byte), ticks from now on, rising. Goes into the journal."""
+        """Characters for a serial device: (tick, byte and condition), ticks from now on, rising; into the journal."""
         if self._within_pair(partial(self.input, target_name, entries)):
             return
         target = self._named(target_name)
@@ -752,8 +752,8 @@ class Machine:
             self.last_input[target_name] = entries[k : k + CHUNK][-1][0]
             self._ask(target, self.core.tick, Input(entries[k : k + CHUNK]))
 
-    def type(self, target_name: str, data: bytes, gap: int) -> None:
-        """Characters ``gap`` ticks apart, as a terminal sends them, from now on."""
+    def type(self, target_name: str, data: Sequence[int], gap: int) -> None:
+        """Bytes, or what ``with_marks`` gives, ``gap`` ticks apart, as a terminal sends them, from now on."""
         if self._within_pair(partial(self.type, target_name, data, gap)):
             return
         first = max(self.core.tick, self.last_input.get(target_name, 0)) + gap

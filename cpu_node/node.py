@@ -25,6 +25,7 @@ from cosim.placement import component_class
 from cosim.rules import BrokenRule
 from cosim.target import Inproc, Remote, Target, TargetError
 from cosim.topology import TopologyError, ticks
+from cosim.typed import with_marks
 from cpu_node import CoreError, make_core, wiring
 from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import TIMINGS, TIMINGS_TEXT, Machine, MachineError
@@ -245,9 +246,11 @@ class CpuNode:
             if output:
                 host.write(output)
                 self.link.send(Output(target.name, output), self.machine.core.tick)
+            for _ in range(target.component.take_breaks()):
+                host.send_break()
             typed = intake.read()
             if typed:
-                self.link.send(HostInput(target.name, typed))
+                self.link.send(HostInput(target.name, typed, list(host.marks)))
 
     def _command(self, command: Any) -> None:
         machine, data = self.machine, command.data
@@ -255,7 +258,7 @@ class CpuNode:
         if command.what == "input":
             machine.input(command.target, [(t, b) for t, b in data["entries"]])
         elif command.what == "type":
-            machine.type(command.target, data["bytes"], data["gap"])
+            machine.type(command.target, with_marks(data["bytes"], data.get("marks", ())), data["gap"])
         elif command.what == "arm":
             machine.arm(command.target, data["pattern"], data.get("console", 0))
         elif command.what == "observe":

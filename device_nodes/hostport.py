@@ -21,7 +21,8 @@ from contextlib import suppress
 from cosim import local_socket
 from cosim.device import DeviceError, Host
 from cosim.link import ready
-from cosim.shared_line import Splitter, frame, host_specs
+from cosim.shared_line import Splitter, frame_marked, host_specs
+from device_nodes.inband import Parmrk, Plain, Telnet
 
 KEPT = 1 << 20  # bytes that wait for a client at most
 CHUNK = 4096
@@ -50,6 +51,7 @@ class Stream(HostPort):
         self.held = False  # nothing is read for now
         self.watched: dict[int, int] = {}  # descriptor -> events
         self.pending = bytearray()
+        self.coding = Plain()
 
     def filenos(self) -> list[int]:
         return [self.poll.fileno()]
@@ -82,6 +84,7 @@ class Stream(HostPort):
 
     def lost(self) -> None:
         """The other end has gone."""
+        self.coding = type(self.coding)()
         self.input = self.output = -1
         self._watch()
 
@@ -90,6 +93,7 @@ class Stream(HostPort):
             self.lost()
 
     def read(self) -> bytes:
+        self.marks = ()
         if self.pending:
             self.flush()
         if self.input < 0 or self.held:
@@ -101,19 +105,28 @@ class Stream(HostPort):
             return b""
         if not data:
             self.ended()
-        return data
+        typed, self.marks = self.coding.take(data)
+        if self.coding.replies:
+            self.pending += self.coding.replies
+            self.coding.replies.clear()
+            self.flush()
+        return typed
 
     def ended(self) -> None:
         """End of input."""
         self.lost()
 
     def write(self, data: bytes) -> None:
-        self.pending += data
+        self.pending += self.coding.sent(data)
         self.flush()
         over = len(self.pending) - KEPT
         if over > 0:
             del self.pending[:over]
             self.dropped += over
+
+    def send_break(self) -> None:
+        self.pending += self.coding.sent_break()
+        self.flush()
 
     def flush(self) -> None:
         """Send what the client takes at once."""
@@ -262,6 +275,7 @@ class Served(Stream):
                 client.close()
                 continue
             client.setblocking(False)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # telnet's data mark is urgent
             if client.family == socket.AF_INET:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.client = client
@@ -321,8 +335,14 @@ class Consoles(Host):
         return [fd for host in self.hosts for fd in host.filenos()]
 
     def read(self) -> bytes:
-        typed = [host.read() for host in self.hosts]
-        return b"".join(frame(n, data) for n, data in enumerate(typed) if data)
+        typed, marks = bytearray(), []
+        for n, host in enumerate(self.hosts):
+            if data := host.read():
+                framed, places = frame_marked(n, data, host.marks)
+                marks += [(len(typed) + place, condition) for place, condition in places]
+                typed += framed
+        self.marks = marks
+        return bytes(typed)
 
     def hold(self, held: list[bool]) -> None:
         for host, its in zip(self.hosts, held, strict=True):
@@ -357,9 +377,16 @@ def check_spec(spec: str, node: str) -> tuple[str, str]:
     return kind, rest
 
 
-def open_port(spec: str, node: str) -> HostPort:
-    """The port that ``spec`` names, for the node of that name. Raises DeviceError."""
-    kind, rest = check_spec(spec, node)
+def open_port(spec: str, node: str, parmrk: bool = False) -> HostPort:
+    """The port that ``spec`` names, for the node of that name; ``parmrk``: what is typed is coded so (inband.py).
+    Raises DeviceError."""
+    port = _open(*check_spec(spec, node), node)
+    if isinstance(port, Stream):
+        port.coding = Parmrk() if parmrk else Telnet() if isinstance(port, Served) else Plain()
+    return port
+
+
+def _open(kind: str, rest: str, node: str) -> HostPort:
     if kind == "stdio":
         return Stdio(node)
     if kind == "pty":
@@ -385,14 +412,14 @@ def check_hosts(host: str, consoles: list[str], node: str) -> list[tuple[str, st
     return [check_spec(spec, f"{node}, console {name}") for name, spec in specs.items()]
 
 
-def open_hosts(host: str, consoles: list[str], node: str) -> Host:
+def open_hosts(host: str, consoles: list[str], node: str, parmrk: bool = False) -> Host:
     """What ``host`` says: a port, or one for each console of a port that guests share. Raises DeviceError."""
     if not consoles:
-        return open_port(host, node)
+        return open_port(host, node, parmrk)
     opened = Consoles([])
     try:
         for name, spec in host_specs(host, consoles).items():
-            opened.hosts.append(open_port(spec, f"{node}, console {name}"))
+            opened.hosts.append(open_port(spec, f"{node}, console {name}", parmrk))
     except DeviceError:
         opened.close()
         raise

@@ -21,6 +21,7 @@ from cosim.device import Device, DeviceError, Host, QuestionError
 from cosim.messages import Arm, Body, Changes, EffectRow, Input, LeaseRow, PostRow
 from cosim.registers import Register
 from cosim.shared_line import GO
+from cosim.typed import BREAK, CONDITIONS, FRAMING, PARITY
 from device_nodes.hostport import check_hosts, open_hosts
 from device_nodes.terminals import Terminals
 
@@ -36,17 +37,17 @@ TFCL, RFCL = 0x04, 0x02
 TX_TRIGGER, RX_TRIGGER = (8, 4, 2, 0), (1, 4, 8, 14)  # by FCR 5:4 and 7:6
 FIFO = 16
 CLEARABLE = ER | TDFE | BRK | RDF | DR
-# What an input entry may carry above its byte: errors of this character; a break, which brings no character.
-FRAMING, PARITY, BREAK = 0x100, 0x200, 0x400
+SPB2IO, SPB2DT = 0x02, 0x01
 LINE_KEPT = 4096  # bytes of an unfinished line that a pattern is matched against
 
 
 class Scif(Device):
     """One channel (option ``channel``: 0 or 1); lines ERIn RXIn BRIn TXIn. ``host``: see hostport. ``mux``: names of
-    the consoles of guests that share it, in the order of their priority."""
+    the consoles of guests that share it, in the order of their priority. ``parmrk``: what is typed has breaks and
+    parity errors among it, coded as a terminal with PARMRK does (docs/how-to/type-into-a-guest.md)."""
 
     ROLE = "scif"
-    OPTIONS = {"channel": 0, "port": "", "mux": [], "host": "none", "log": ""}
+    OPTIONS = {"channel": 0, "port": "", "mux": [], "host": "none", "log": "", "parmrk": False}
 
     def setup(self) -> None:
         n = self.config["channel"]
@@ -65,7 +66,7 @@ class Scif(Device):
             r("FCR", base + 0x18, 2, 0, 0x7FF, "10:8 RSTRG, 7:6 RTRG, 5:4 TTRG, 3 MCE, 2 TFCL, 1 RFCL, 0 LOOP"),
             r("TFDR", base + 0x1C, 2, 0, 0, "bytes in the transmit FIFO"),
             r("RFDR", base + 0x20, 2, 0, 0, "bytes in the receive FIFO"),
-            r("SPTR", base + 0x24, 2, 0, 0xFF, "port"),
+            r("SPTR", base + 0x24, 2, SPB2DT, 0xFE, "1 SPB2IO, 0 SPB2DT: written TxD while TE=0, read RxD"),
             r("LSR", base + 0x28, 2, 0, 0, "0 ORER (cleared by 0 after 1 was read)"),
             r("RER", base + 0x2C, 2, 0, 0, "13:8 parity, 5:0 framing errors in the receive FIFO"),
         )
@@ -87,7 +88,9 @@ class Scif(Device):
         self.unfinished = [bytearray() for _ in range(consoles or 1)]  # line of each console
         self.match_tick = -1
         self.sent = bytearray()  # bytes for the host, taken by take_output
-        self.counts = {"sent": 0, "received": 0, "overruns": 0}
+        self.breaks = 0  # for the host, taken by take_breaks
+        self.txd_low = False  # a break is being sent
+        self.counts = {"sent": 0, "received": 0, "overruns": 0, "breaks_sent": 0, "breaks_received": 0}
         self.configure({row.name: row.reset for row in self.registers})
 
     # Timing ------------------------------------------------------------------------------------------
@@ -191,6 +194,8 @@ class Scif(Device):
         self._conditions(tick)
         if entry & BREAK:
             self.flags |= BRK
+            self.counts["breaks_received"] += 1
+            self.event(tick, 2, entry)
             return
         if len(self.received) >= FIFO:
             self.flags |= OVERRUN
@@ -270,6 +275,7 @@ class Scif(Device):
         if before != (self.frame, self.sends):
             self._restart(t)
         self._conditions(t)
+        self._drive(t)
 
     def _restart(self, t: int) -> None:
         waiting = [row[0] for row in list(self.sending)[1:]] + list(self.held)
@@ -290,6 +296,25 @@ class Scif(Device):
 
     def write_SCR(self, t: int, v: int) -> None:
         self._set(t, "SCR", v, SCR_BITS)
+
+    def write_SPTR(self, t: int, v: int) -> None:
+        self.file.value["SPTR"] = v & 0xFF
+        self._drive(t)
+
+    def _drive(self, t: int) -> None:
+        """TxD is SPB2DT's while nothing may be sent and SPB2IO makes it an output; low, it is a break."""
+        low = not self.sends and self.file.value["SPTR"] & (SPB2IO | SPB2DT) == SPB2IO
+        if low == self.txd_low:
+            return
+        self.txd_low = low
+        self.event(t, 3, int(low))
+        if low:
+            self.breaks += 1
+            self.counts["breaks_sent"] += 1
+
+    def read_SPTR(self, t: int) -> int:
+        # RxD between the ticks at which characters are there is not simulated: the line is idle.
+        return self.file.value["SPTR"] | SPB2DT
 
     def write_FCR(self, t: int, v: int) -> None:
         if v & TFCL:  # the character in the shift register goes out all the same
@@ -410,7 +435,7 @@ class Scif(Device):
                 if tick < last:
                     text = f"{self.name}: input at tick {tick} after one at {last}; ticks must not fall"
                     raise QuestionError("question-tick", text)
-                if not 0 <= entry < 2 * BREAK:
+                if not 0 <= entry <= 0xFF | CONDITIONS:
                     text = f"{self.name}: input {entry:#x} at tick {tick}; expected a byte and error bits"
                     raise QuestionError("question-data", text)
                 if self.terminals:
@@ -448,9 +473,14 @@ class Scif(Device):
         self.sent.clear()
         return out
 
+    def take_breaks(self) -> int:
+        """How many breaks have begun since the last call."""
+        breaks, self.breaks = self.breaks, 0
+        return breaks
+
     def open_host(self) -> Host:
         """Where ``host`` says that the bytes go to and come from."""
-        return open_hosts(self.config["host"], self.config["mux"], self.name)
+        return open_hosts(self.config["host"], self.config["mux"], self.name, self.config["parmrk"])
 
     def state(self) -> dict[str, Any]:
         # flags_read is left out: leased reads tell it late, with the next message.

@@ -35,6 +35,7 @@ from cosim.messages import (
 from cosim.placement import component_class
 from cosim.rules import BrokenRule, plain
 from cosim.topology import NODE_KEYS, Topology
+from cosim.typed import with_marks
 
 Asked = tuple[str, str, int, int]
 CODES = (2, 3, 130)  # a node may end a run with
@@ -97,6 +98,8 @@ class Rules:
             raise BrokenRule("ready-first", f"sent {kind} before Ready")
         elif isinstance(body, (Output, HostInput)):
             self._port(name, kind, body.node)
+            if isinstance(body, HostInput):
+                self._marks(body)
         elif isinstance(body, Recorded):
             self._recorded(body)
         elif isinstance(body, Paused):
@@ -192,6 +195,12 @@ class Rules:
                 known = ", ".join(sorted(self.ports)) or "none"
                 text = f"journal has {byte} at tick {tick} for node {node!r:.80}; expected a character for {known}"
                 raise BrokenRule("recorded-rows", text)
+
+    def _marks(self, typed: HostInput) -> None:
+        try:
+            with_marks(typed.data, typed.marks)
+        except ValueError as error:
+            raise BrokenRule("input-marks", f"HostInput has a {error}") from None
 
     def _paused(self, paused: Paused) -> None:
         if not self.owed:

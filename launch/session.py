@@ -44,8 +44,9 @@ from cosim.messages import (
 from cosim.names import guest_file
 from cosim.placement import component_class
 from cosim.rules import BrokenRule
-from cosim.shared_line import Splitter, frame
+from cosim.shared_line import Splitter, frame_marked
 from cosim.topology import NODE_KEYS, Topology, TopologyError, ticks
+from cosim.typed import Marks
 from guests.build import artefact
 from guests.stages import BuildError
 from launch import stop
@@ -89,7 +90,7 @@ class Session:
         self.running = False  # between Go and Paused: the CPU node answers questions between slices
         self.paused: Paused | None = None
         self.ready: dict[str, Ready] = {}
-        self.typed: list[tuple[str, bytes]] = []  # by a host while the CPU stood
+        self.typed: list[tuple[str, bytes, Marks]] = []  # by a host while the CPU stood
         self.heard = dict.fromkeys(topology.ports().values(), 0)  # node -> bytes of its port that have come
         self.answers: deque[Callable[[dict[str, Any]], None]] = deque()
         self.cpu = topology.node_of_role("cpu") or ""
@@ -178,8 +179,8 @@ class Session:
         """Run to tick ``until``, or to the grid tick after an armed pattern's match."""
         self._send(self.cpu, Go(until, armed))
         self.running = True
-        for node, data in self.typed:
-            self.ask("type", node, bytes=data, gap=BAUD_GAP)
+        for typed in self.typed:
+            self._type(*typed)
         self.typed.clear()
         return self._wait_paused()
 
@@ -210,12 +211,15 @@ class Session:
         node = self.port_node(port)
         self.command("arm", node, pattern=pattern, console=self.topology.consoles(node).index(port))
 
-    def type(self, port: str, data: bytes) -> None:
-        """Type on a serial port at 115,200 bit/s from the present tick on."""
+    def type(self, port: str, data: bytes, marks: Marks = ()) -> None:
+        """Type on a serial port at 115,200 bit/s from the present tick on, with marks of cosim/typed.py."""
         node = self.port_node(port)
         if node in self.splitters:
-            data = frame(self.topology.consoles(node).index(port), data)
-        self.ask("type", node, bytes=data, gap=BAUD_GAP)
+            data, marks = frame_marked(self.topology.consoles(node).index(port), data, marks)
+        self._type(node, data, marks)
+
+    def _type(self, node: str, data: bytes, marks: Marks) -> None:
+        self.ask("type", node, bytes=data, marks=list(marks), gap=BAUD_GAP)
 
     def finish(self) -> dict[str, Any]:
         """Final figures and digest, after all that the serial ports have sent."""
@@ -283,9 +287,9 @@ class Session:
             self._output(body.node, body.data)
         elif isinstance(body, HostInput):
             if self.running:
-                self.ask("type", body.node, bytes=body.data, gap=BAUD_GAP)
+                self._type(body.node, body.data, body.marks)
             else:
-                self.typed.append((body.node, body.data))
+                self.typed.append((body.node, body.data, body.marks))
         elif isinstance(body, Recorded):
             self.watcher.recorded(frame.t, body.syncs, body.journal)
         elif isinstance(body, Paused):

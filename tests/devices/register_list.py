@@ -78,7 +78,7 @@ SCIF0 = [
     ("FCR", 0xFFE00018, 2, 0x0000, 0x07FF, "rw"),
     ("TFDR", 0xFFE0001C, 2, 0x0000, 0, "ro"),
     ("RFDR", 0xFFE00020, 2, 0x0000, 0, "ro"),
-    ("SPTR", 0xFFE00024, 2, 0x0000, 0x00FF, "rw"),
+    ("SPTR", 0xFFE00024, 2, 0x0001, 0x00FE, "rw"),  # SPB2DT reads the RxD pin: 1, an idle line
     ("LSR", 0xFFE00028, 2, 0x0000, 0, "zero"),
     ("RER", 0xFFE0002C, 2, 0x0000, 0, "ro"),
 ]
@@ -92,7 +92,7 @@ SCIF1 = [
     ("FCR", 0xFFE10018, 2, 0x0000, 0x07FF, "rw"),
     ("TFDR", 0xFFE1001C, 2, 0x0000, 0, "ro"),
     ("RFDR", 0xFFE10020, 2, 0x0000, 0, "ro"),
-    ("SPTR", 0xFFE10024, 2, 0x0000, 0x00FF, "rw"),
+    ("SPTR", 0xFFE10024, 2, 0x0001, 0x00FE, "rw"),  # SPB2DT reads the RxD pin: 1, an idle line
     ("LSR", 0xFFE10028, 2, 0x0000, 0, "zero"),
     ("RER", 0xFFE1002C, 2, 0x0000, 0, "ro"),
 ]

@@ -18,7 +18,20 @@ from commands import EXAMPLES, ROOT, Outcome, Running
 from zmq.utils import z85
 
 from cosim import wire
-from cosim.messages import Advance, Answer, Failed, Final, Go, Hello, Read, Ready, Refuse, Status, Stop, Welcome
+from cosim.messages import (
+    Advance,
+    Answer,
+    Failed,
+    Final,
+    Go,
+    Hello,
+    Read,
+    Ready,
+    Refuse,
+    Status,
+    Stop,
+    Welcome,
+)
 from cosim.placement import component_class
 
 RTOS = EXAMPLES / "rtos.toml"

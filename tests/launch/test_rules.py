@@ -205,6 +205,15 @@ def test_the_cpu_node_speaks_for_those_in_its_process():
     assert "expected of scif0" in broken("output-node", made.frame, CPU, Output("tmu", b"x"))
 
 
+def test_marks_are_of_characters_that_are_there():
+    made = rules()
+    made.frame("scif0", HostInput("scif0", b"ab", [(0, 0x200), (1, 0x400)]))
+    text = broken("input-marks", made.frame, "scif0", HostInput("scif0", b"ab", [(2, 0x400)]))
+    assert text == "HostInput has a mark at place 2 of 2 bytes"
+    text = broken("input-marks", made.frame, "scif0", HostInput("scif0", b"ab", [(0, 0x401)]))
+    assert text == "HostInput has a mark 0x401 at place 0; expected 0x100, 0x200 or 0x400"
+
+
 @pytest.mark.parametrize("code", [0, 1, 4, -1, 256, 143, 1 << 40])
 def test_the_code_of_last_words(code):
     text = broken("failed-code", rules().frame, "cpg", Failed("all is well", code))
