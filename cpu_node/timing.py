@@ -1,7 +1,8 @@
 """Parameters of ``timing = "sh4a"``: one table for both cores. The model: docs/reference/timing.md.
 
 Ticks are those of the 400 MHz CPU clock. Clocks of the board (SH7780 on the SH-2007): SuperHyway 200 MHz (2 ticks),
-memory 160 MHz (2.5 ticks, DDR-320 on 32 bits), peripherals 50 MHz (8 ticks).
+memory 160 MHz (2.5 ticks, DDR-320 on 32 bits), peripherals 33.3 MHz (``PERIPHERAL_DIVIDER``, 12 ticks, which the timers
+and serial ports count by as well: what Linux's clock-sh7780.c makes of FRQCR, PFC 1/24 of an 800 MHz PLL).
 The page docs/reference/timing-parameters.md and the C header are made from here.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cosim import PERIPHERAL_DIVIDER
 from cpu_node.isa import LATENCIES
 
 GCC = "GCC's sh4a.md"
@@ -60,6 +62,8 @@ class Parameter(NamedTuple):
     meaning: str
 
 
+PCK = PERIPHERAL_DIVIDER  # ticks of a peripheral clock
+SHWY = 2  # of a SuperHyway clock, 200 MHz
 RESPONSE = "Table 10.14 of the SH7781's public hardware manual (REJ09B0261), a sibling of the SH7780"
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -91,14 +95,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         "store to RAM past the cache, or write-through",
     ),
     Parameter(
-        "mmio_read", 52,
-        "estimate: SuperHyway there and back 4 clocks (8), synchronisation to the peripheral clock 1.5 on average "
-        "(12), 2 clocks of access and 2 of the bridge (32)",
+        "mmio_read", 4 * SHWY + 3 * PCK // 2 + 4 * PCK,
+        f"estimate: SuperHyway there and back 4 clocks ({4 * SHWY}), synchronisation to the peripheral clock 1.5 on "
+        f"average ({3 * PCK // 2}), 2 clocks of access and 2 of the bridge ({4 * PCK})",
         "load from a device",
     ),
     Parameter(
-        "mmio_write", 24,
-        "estimate: the bridge takes it at once; the next write waits 2 peripheral clocks (16) and the SuperHyway (8)",
+        "mmio_write", 2 * PCK + 4 * SHWY,
+        f"estimate: the bridge takes it at once; the next write waits 2 peripheral clocks ({2 * PCK}) and the "
+        f"SuperHyway ({4 * SHWY})",
         "store to a device",
     ),
     Parameter("register", 4, "estimate: an access on the CPU's own bus, 2 SuperHyway clocks", "core's registers in P4"),
@@ -111,9 +116,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "interrupt_entry", 39,
         "calibrated: makes row 1 of the paper's Table 2 (RTOS alone, average 81.44) come out at 81.1. "
-        f"{RESPONSE} would give 53: 5 peripheral clocks (40) to decide priority, 11 CPU clocks, a SuperHyway clock; "
-        "39 is 3 peripheral clocks and the same. No sample of row 1 misses a cache, so it says nothing about memory. "
-        "All is charged at acceptance: the wait for a unit's end is simulated",
+        f"{RESPONSE} would give {5 * PCK + 13}: 5 peripheral clocks ({5 * PCK}) to decide priority, 11 CPU clocks, a "
+        "SuperHyway clock; 39 is 2 peripheral clocks, 2 ticks and the same. No sample of row 1 misses a cache, so it "
+        "says nothing about memory. All is charged at acceptance: the wait for a unit's end is simulated",
         "interrupts, at VBR + 0x600",
     ),
 )  # fmt: skip

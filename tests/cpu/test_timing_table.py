@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cosim import PERIPHERAL_DIVIDER
 from cosim.state import STATE_NAMES
 from cpu_node import isa, make_core, timing
 from cpu_node.isa import TABLE, Row
@@ -179,7 +180,17 @@ def test_parameters_are_frozen() -> None:
     """They were calibrated once, to one figure (docs/explanation/timing-model.md); figures of others rest on them."""
     values = [(c.name, c.latency, c.double, c.fe, c.fe_double) for c in timing.CLASSES]
     entries = [(p.name, p.ticks) for p in timing.PARAMETERS]
-    assert hashlib.sha256(repr(values + entries).encode()).hexdigest()[:16] == "21703f099947a7ec"
+    assert hashlib.sha256(repr(values + entries).encode()).hexdigest()[:16] == "f268fdb3bf54d4e6"
+
+
+def test_the_peripheral_clock_is_the_one_that_devices_count_by() -> None:
+    """33.3 MHz, 12 ticks: FRQCR of the board by Linux's divisors (tests/devices/test_cpg.py). It was 50 MHz here."""
+    assert PERIPHERAL_DIVIDER == 12
+    assert timing.TICKS["mmio_read"] == 8 + 18 + 48  # 4 SuperHyway clocks, 1.5 and 4 peripheral ones
+    assert timing.TICKS["mmio_write"] == 24 + 8
+    sources = " ".join(p.source for p in timing.PARAMETERS)
+    assert "(18)" in sources and "(48)" in sources and "would give 73" in sources
+    assert "33.3 MHz" in str(timing.__doc__) and "50 MHz" not in str(timing.__doc__)
 
 
 def test_header_of_the_native_core_is_current() -> None:
