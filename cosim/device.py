@@ -32,6 +32,8 @@ from cosim.registers import Register, RegisterFile, map_digest
 from cosim.rules import BrokenRule
 from cosim.typed import Marks
 
+LAST = 1 << 61  # tick up to which a device may be asked: what it plans beyond it is below NEVER
+
 
 class DeviceError(Exception):
     """A configuration or message that the device cannot take; the text says what was expected."""
@@ -149,9 +151,9 @@ class Device:
 
     def handle(self, t: int, body: Body) -> Body | None:
         """One message at tick t; its answer, or None where the protocol has none."""
-        if not self.now <= t <= NEVER:
+        if not self.now <= t <= LAST:
             text = f"{self.name}: {type(body).__name__} at tick {t}, but it stands at {self.now}"
-            raise QuestionError("question-tick", text if t < self.now else f"{text}, and no tick is beyond {NEVER}")
+            raise QuestionError("question-tick", text if t < self.now else f"{text}, and no tick is beyond {LAST}")
         value = 0
         if isinstance(body, Read):
             self._catch_up(t, body.seen)

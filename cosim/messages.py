@@ -26,6 +26,7 @@ Tick = Annotated[int, msgspec.Meta(ge=0, le=NEVER)]  # 0 to 2^62, the tick that 
 TickOrNone = Annotated[int, msgspec.Meta(ge=-1, le=NEVER)]  # a tick, or a number of ticks; -1: none
 Word = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]  # 32 bits: an address, a value or a mask
 WordOrAny = Annotated[int, msgspec.Meta(ge=-1, le=0xFFFFFFFF)]  # a Word; -1: any, or none
+Amount = Annotated[int, msgspec.Meta(ge=-NEVER, le=NEVER)]  # -2^62 to 2^62
 Size = Literal[1, 2, 4]  # bytes of an access
 Length = Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]  # bytes to read, 1 to 65536
 # A byte; above it 0x100 a framing error, 0x200 a parity error, 0x400 a break.
@@ -35,7 +36,7 @@ Code = Annotated[int, msgspec.Meta(ge=0, le=0xFFF)]  # INTEVT, 0 to 0xfff
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]  # SHA-256
 
 Changes = list[tuple[Tick, int]]  # (tick, bit mask of the device's lines from that tick on)
-Segments = list[tuple[Tick, int, Tick, int]]  # (from_tick, value, step_ticks, step)
+Segments = list[tuple[Tick, Amount, Tick, Amount]]  # (from_tick, value, step_ticks, step)
 LeaseRow = tuple[Word, Size, Tick, Segments]  # (address, size, expires, segments)
 PostRow = tuple[Word, Size, Tick, Count]  # (address, size, quiet until tick, credits)
 PostedWrite = tuple[Tick, Word, Size, Word, list[tuple[Word, Word]]]  # (tick, address, size, value, seen)

@@ -92,7 +92,10 @@ CHECKED: dict[str, dict[str, str]] = {
         ),
         "directive-start": "`more`, `labels` and `partitions` come at the start only, `more` 256 times at most.",
         "directive-again": "`again` comes 64 times in a row at most.",
-        "directive-memory": "`loads` and `reads` below 0x20000000 lie in RAM; other `reads` are of 1, 2 or 4 bytes.",
+        "directive-memory": (
+            "`loads`, `partitions`, `code` and `reads` below 0x20000000 lie in RAM; other `reads` are of 1, 2 or 4 "
+            "bytes."
+        ),
         "directive-labels": (
             "`labels` has entry, reset, current, report, routes and console, in RAM, and `pointers` too."
         ),
@@ -104,7 +107,7 @@ CHECKED: dict[str, dict[str, str]] = {
     },
     # Of what the CPU node asks: cosim/device.py and the devices.
     "target": {
-        "question-tick": "`t` never falls, nor do the ticks within Writes and Input, and none is beyond 2^62.",
+        "question-tick": "`t` never falls, nor do the ticks within Writes and Input, and none is beyond 2^61.",
         "question-kind": "A target is asked what its role answers.",
         "question-data": (
             "Input has bytes with the error bits above, Lines lines of the board, Arm a regular expression and a "

@@ -81,6 +81,11 @@ class Directives:
     def _memory(self, d: Directive) -> None:
         for paddr, data in d.loads:
             self._in_ram("directive-memory", "load", paddr, len(data))
+        rows = [(f"partition of {name}", first, last) for name, first, last in d.partitions]
+        for what, first, last in (*rows, *(("code", first, last) for first, last in d.code)):
+            if first > last:
+                self._broken("directive-memory", f"{what} from 0x{first:08x} to 0x{last:08x}: it ends before it begins")
+            self._in_ram("directive-memory", what, first, last - first + 1)
         for paddr, size in d.reads:
             if paddr < RAM_END:
                 self._in_ram("directive-memory", "read", paddr, size)

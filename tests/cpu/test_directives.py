@@ -115,6 +115,14 @@ def test_memory():
     assert later("directive-memory", reads) == "a read of 3 bytes of the register 0xffd80000"
 
 
+def test_ranges():
+    text = "partition of rtos from 0x00000008 to 0x00000007: it ends before it begins"
+    assert at_start("directive-memory", first(partitions=[("rtos", 8, 7)])) == text
+    text = "partition of rtos at physical 0x00000000, 8 bytes: not in RAM"
+    assert at_start("directive-memory", first(partitions=[("rtos", 0, 7)])) == text
+    assert "it ends before it begins" in at_start("directive-memory", first(code=[(RAM + 1, RAM)]))
+
+
 def test_labels_of_a_firmware():
     rest = LABELS[1:]
     assert at_start("directive-labels", first(labels=rest)) == "labels without entry"
