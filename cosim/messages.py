@@ -295,6 +295,9 @@ class Directive(Body):
     trespass: Literal["report", "refuse", "off"] = "off"  # access to what is another guest's
     watch_memory: bool = True  # to its memory too, not to its registers only
     starvation: Tick = 0  # ticks for which a request may stand untaken while another guest runs; 0: not watched
+    without: list[
+        tuple[str, Literal["fpu", "mmu"]]
+    ] = []  # (guest, unit): these registers are others', not switched for it
 
 
 class Inspect(Body):

@@ -62,7 +62,7 @@ class Report(TypedDict):
     latency: list[LatencyRow]
     charges: dict[str, int]
     paths: dict[str, list[int]]
-    unmapped: dict[str, Any]
+    unmapped: list[dict[str, Any]]
     trespasses: dict[str, dict[str, int]]
     starvation: dict[str, dict[str, int]]
     reports: list[str]

@@ -18,7 +18,7 @@ STATE_SIZE = _WORDS.size  # bytes
 
 
 class Stop(NamedTuple):
-    """Why a run returned. reason: horizon interrupt trap breakpoint sleep reset; tick; pc; text."""
+    """Why a run returned. reason: horizon interrupt trap breakpoint sleep reset vbr; tick; pc; text."""
 
     reason: str
     tick: int

@@ -77,6 +77,13 @@ class Latency(msgspec.Struct, forbid_unknown_fields=True):
     symbol: str
 
 
+class Expected(msgspec.Struct, forbid_unknown_fields=True):
+    """A text that a guest's console says though all is well. A run tells why at the first line that has it."""
+
+    text: str
+    why: str
+
+
 class Guest(msgspec.Struct, forbid_unknown_fields=True):
     """One guest: its image, its partition, its lines."""
 
@@ -94,6 +101,7 @@ class Guest(msgspec.Struct, forbid_unknown_fields=True):
     restart: bool = False  # started again by SPUMONE when it has reset the CPU; false: stopped
     deadlines: list[Deadline] = []
     latency: list[Latency] = []
+    expected: list[Expected] = []
 
 
 class Topology(msgspec.Struct):

@@ -47,17 +47,17 @@ from cpu_node.python_core.core import EXTRAS
 from cpu_node.python_core.exceptions import INTMU
 from cpu_node.starvation import Starvation
 from cpu_node.timing import TICKS
+from cpu_node.unmapped import Unmapped
 
 SYNC = 4_000_000  # ticks between running digests, and the grid of armed patterns: 10 ms
 FLUSH = 10 * SYNC  # serial devices are caught up this often, so that consoles show
 SLICE = 0.02  # seconds of wall time between looks at the outside
 FIRST_SLICE = 5_000  # ticks, before the core's speed is known
 TRAP_PAGE = (0x8FFFF000, 0x8FFFFFFF)
-IDLE = 1  # entry of the call page
-KEPT = 200  # reports of guests, and addresses without a device, that are kept one by one
+IDLE, WAITS = 1, (1, 6)  # entries of the call page
+KEPT = 200  # reports of guests that are kept one by one
 CHUNK = 10_000  # characters in one message to a serial device
 LINES = 1000  # line changes in one message to the interrupt controller, which is told when it is asked or at so many
-ELSEWHERE = 1 << 32  # the rest of those addresses
 SPUMONE_PC = TRAP_PAGE[0]  # pc of the writes SPUMONE makes, in the digest
 EVENT = {"line": 1, "accept": 2, "write": 3, "trap": 4, "sync": 5}
 CAUSE = {"start": 0, "call": 1, "reset": 2}
@@ -116,7 +116,7 @@ class Machine:
         self.vcpu = self.last_guest = ""
         self.vcpu_since = self.vcpu_slept = 0
         self.vcpus: dict[str, dict[str, int]] = {}
-        self.unmapped: Counter[int] = Counter()
+        self.unmapped = Unmapped(core, self.report)
         self.reports: list[str] = []
         self.report_count = 0
         self.charges: Counter[str] = Counter()
@@ -143,7 +143,6 @@ class Machine:
         for first, last, target in self.pages.get(address >> 12, ()):
             if first <= address <= last:
                 return target
-        self.unmapped[address if address in self.unmapped or len(self.unmapped) < KEPT else ELSEWHERE] += 1
         return None
 
     def read(self, tick: int, address: int, size: int) -> int:
@@ -155,6 +154,7 @@ class Machine:
     def _read(self, tick: int, address: int, size: int) -> int:
         target = self._target(address)
         if target is None:
+            self.unmapped.access(tick, self.vcpu, "read", address, size)
             return 0
         was = doing(Row.BUS)
         answer = self._ask(target, tick, Read(address, size, self._seen(target)))
@@ -166,7 +166,7 @@ class Machine:
 
     def write(self, tick: int, address: int, size: int, value: int) -> None:
         """MMIO write of size bytes at the unit's start tick."""
-        if self.partition is not None and self.partition.register(tick, "write", address, size):
+        if self.partition is not None and self.partition.register(tick, "write", address, size, value):
             return
         was = doing(Row.BUS)
         self._write(tick, self.core.unit_pc, address, size, value)
@@ -176,6 +176,7 @@ class Machine:
         target = self._target(address)
         self.event("write", tick, pc, address, size, value)
         if target is None:
+            self.unmapped.access(tick, self.vcpu if pc != SPUMONE_PC else "", "write", address, size)
             return
         body = Write(address, size, value, self._seen(target))
         if self.leased and target.promise.may_post(tick, address, size, value):
@@ -335,6 +336,8 @@ class Machine:
         core, tick = self.core, self.core.tick
         assert self.hypervisor is not None
         self._table_known()
+        if cause == "call" and number in WAITS and self.partition is not None:
+            self.partition.waits(tick)
         if cause in CAUSE:  # interrupts are in the digest as accepted
             self.event("trap", tick, CAUSE[cause], number)
         if cause == "call" and self.leased and (self._idle_here() if number == IDLE else self._answer_here(number)):
@@ -457,6 +460,8 @@ class Machine:
         elif firmware.inside and not start == firmware.start == "reset":  # where it is put, and its label
             self._count_path("", tick)
         firmware.start, firmware.inside = start, True
+        if start in ("idle", "wait") and self.partition is not None:
+            self.partition.waits(tick)
         self._turn("SPUMONE", tick)
         firmware.began, firmware.slept = tick, self.core.sleep_ticks
 
@@ -616,6 +621,8 @@ class Machine:
                 self._observe(stop.pc, stop.tick)
             elif stop.reason == "reset" and (text := self._reset(stop)):
                 return "guest", text
+            elif stop.reason == "vbr" and self.partition is not None:
+                return "guest", self.partition.took_interrupts(self.vcpu, stop)
             if self.debugger is not None:
                 self.debugger.ran(stop, vcpu)
 
@@ -763,9 +770,11 @@ class Machine:
         """Watch a serial device's output, that of one console where guests share it; an empty pattern disarms."""
         if self._within_pair(partial(self.arm, target_name, pattern, console)):
             return
-        self.armed = self._named(target_name) if pattern else None
+        target = self._named(target_name)
+        self._collect(target)  # the answers that are out speak of the pattern before
+        self.armed = target if pattern else None
         self.matched = -1
-        self._ask(self._named(target_name), self.core.tick, Arm(pattern, console))
+        self._ask(target, self.core.tick, Arm(pattern, console))
 
     def _within_pair(self, call: Callable[[], None]) -> bool:
         """A debugger has stopped between a pair: its second still acts at an earlier tick, so ``call`` waits for it."""
@@ -889,7 +898,7 @@ class Machine:
             "latency": [o.figures() for o in self.latency],
             "charges": dict(self.charges),
             "paths": dict(self.firmware.took) if self.firmware is not None else {},
-            "unmapped": {f"0x{a:08x}" if a != ELSEWHERE else "elsewhere": n for a, n in sorted(self.unmapped.items())},
+            "unmapped": self.unmapped.figures(),
             "trespasses": self.partition.figures() if self.partition is not None else {},
             "starvation": self.starvation.figures(core.tick) if self.starvation is not None else {},
             "reports": self.reports + ([f"and {more} more"] if (more := self.report_count - len(self.reports)) else []),

@@ -27,6 +27,7 @@ from cosim.target import Inproc, Remote, Target, TargetError
 from cosim.topology import TopologyError, ticks
 from cosim.typed import with_marks
 from cpu_node import CoreError, make_core, wiring
+from cpu_node.asking import Asking
 from cpu_node.gdb import Gdb, GdbError, Killed, listen
 from cpu_node.machine import TIMINGS, TIMINGS_TEXT, Machine, MachineError
 from cpu_node.profile import Profile
@@ -132,6 +133,7 @@ class CpuNode:
         wiring.check(targets, config["ram"])
         self.machine = Machine(core, targets, self._look, config["leases"])
         self.machine.quantum = config["quantum"]
+        self.asking = Asking(self.machine)
         if config["hot"] and not getattr(core, "generates", True):
             text = "no code generator for this host: all is interpreted, many times slower"
             self.machine.report(0, f"{self.name}: {text}")
@@ -224,6 +226,8 @@ class CpuNode:
         self.link.beat(self._tick())
         self._console()
         self._record()
+        if note := self.asking.look():
+            self._note(note)
         if self.gdb is not None:
             self.gdb.poll()
         while (frame := self.link.receive()) is not None:

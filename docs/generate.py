@@ -35,7 +35,8 @@ def topology_page() -> str:
     """Tables and keys of a topology file."""
     out = ["# Topology files", "", MADE, "", (topology.__doc__ or "").strip(), ""]
     structs = (("[run]", topology.Run), ("[machine]", topology.Machine), ("[guests.NAME]", topology.Guest),
-               ("deadlines of a guest", topology.Deadline), ("latency of a guest", topology.Latency))  # fmt: skip
+               ("deadlines of a guest", topology.Deadline), ("latency of a guest", topology.Latency),
+               ("expected of a guest", topology.Expected))  # fmt: skip
     for title, struct in structs:
         out += [f"## `{title}`", "", (struct.__doc__ or "").strip(), ""]
         out += ["| key | type | default | |", "|---|---|---|---|"]

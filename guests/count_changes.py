@@ -2,10 +2,11 @@
 
     python -m guests.count_changes      one JSON object: guest to lines
 
-Linux: per hunk of a kernel's patches (``guests.build.KERNELS``) the larger of added and removed lines. RTOS: the
-lines within ``#ifdef SPUMONE`` of ``guests/rtos``, per block the larger of its ``#ifdef`` and its ``#else`` side
-(``#ifndef`` the same way round). Blank lines, comments and the conditionals themselves do not count; a line with
-several statements counts once for each, in C and, between \\n or semicolons, in the text of an asm statement.
+Linux: per hunk of a kernel's patches (``guests.build.KERNELS``) the larger of added and removed lines. RTOS: the lines
+within ``#ifdef SPUMONE`` of ``guests/rtos``, per block the larger of its ``#ifdef`` and its ``#else`` side
+(``#ifndef`` the same way round; an ``#elif`` is of the ``#else`` side, unless it names SPUMONE). Blank lines, comments
+and the conditionals themselves do not count; a line with several statements counts once for each, in C and, between
+\\n or semicolons, in the text of an asm statement.
 
 What does not count: configuration, that is Kconfig (``guests/linux/*.fragment``), the kernel's command line and the
 keys of a topology (memory, ``entry``, ``sr``); load addresses and priorities are configuration in the paper's Table 3
@@ -81,25 +82,37 @@ def patch_lines(text: str) -> int:
 def conditional_lines(text: str, name: str = "SPUMONE", hash_comments: bool = False) -> int:
     """Lines that a source has only because of ``#ifdef name``, ``#if defined(name)`` or their opposites."""
     total = 0
-    stack: list[list[list[str]] | None] = []
+    stack: list[_Block | None] = []
     for line in text.splitlines():
         found = CONDITION.match(line)
-        if found is None or found[1] == "elif":
-            for sides in stack:
-                if sides is not None:
-                    sides[-1].append(line)
+        if found is None:
+            for block in stack:
+                if block is not None:
+                    block.sides[block.grows].append(line)
             continue
+        named = re.search(rf"\b{name}\b", found[2]) is not None
+        without = found[1] == "ifndef" or re.search(rf"!\s*defined\s*\(?\s*{name}\b", found[2]) is not None
         if found[1] in ("ifdef", "ifndef", "if"):
-            stack.append([[]] if re.search(rf"\b{name}\b", found[2]) else None)
-        elif found[1] == "else":
-            if stack[-1] is not None:
-                stack[-1].append([])
-        else:
-            sides = stack.pop()
+            stack.append(_Block(without) if named else None)
+        elif found[1] == "endif":
+            block = stack.pop()
             # An outer block of the same name has counted these lines already.
-            if sides is not None and not any(outer is not None for outer in stack):
-                total += max(statements(side, hash_comments) for side in sides)
+            if block is not None and not any(outer is not None for outer in stack):
+                total += max(statements(side, hash_comments) for side in block.sides)
+        elif (block := stack[-1]) is not None:
+            block.grows = without if named else not block.first
+        elif named:
+            stack[-1] = _Block(without)
     return total
+
+
+class _Block:
+    """Lines of a conditional: sides[False] are there with the name, sides[True] without; ``first`` and ``grows`` say
+    on which side it begins and goes on."""
+
+    def __init__(self, without: bool) -> None:
+        self.sides: tuple[list[str], list[str]] = ([], [])
+        self.first = self.grows = without
 
 
 def kernel_lines(kernel: str) -> int:

@@ -2,7 +2,7 @@
 
 ``<cache>/<stage>-<key>`` holds what a stage made, ``<cache>/<stage>`` points to it, ``<cache>/<stage>.log``
 is the output of its commands. Only the latest folder of a stage is kept. The cache is ``.cache/guests``
-in the project or $COSIM_CACHE; one builder at a time works in it.
+in the project or $COSIM_CACHE. One builder at a time works in it; what is there already can be had meanwhile.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ DROPPED_ENVIRONMENT = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CFLAGS", "LDFL
 
 class BuildError(Exception):
     """A stage failed or is missing; the text says which, and what to do."""
+
+
+class _NotThereError(Exception):
+    """Something must be made, and the cache's lock is not held."""
 
 
 @dataclass(frozen=True)
@@ -81,29 +85,42 @@ class Builder:
         self.env |= FIXED_ENVIRONMENT
         self.started = time.monotonic()
         self.log = cache() / "build.log"
-        self.locked = False
+        self.depth = 0  # recipes that ask for stages of their own
+        self.may_make = False  # holds the cache's lock
 
     def build(self, name: str) -> Stage:
-        """The built stage ``name``; holds the cache's lock meanwhile. Raises BuildError."""
+        """The stage ``name``; the cache's lock is held while something of it must be made. Raises BuildError."""
         if name not in self.recipes:
             raise BuildError(f"no guest {name!r}: known are {', '.join(self.recipes)}")
-        if self.locked:
+        if self.depth:
             return self._build(name)
+        try:
+            return self._build(name)
+        except _NotThereError:
+            self.done.clear()  # what was found so far, another builder may replace before the lock is ours
         with only_builder(self.progress):
-            self.locked = True
+            self.may_make = True
             try:
                 return self._build(name)
             finally:
-                self.locked = False
+                self.may_make = False
 
     def _build(self, name: str) -> Stage:
         if name not in self.done:
-            stage = self.recipes[name](self)
+            self.depth += 1
+            try:
+                stage = self.recipes[name](self)
+            finally:
+                self.depth -= 1
+            link = cache() / name
+            if not (link.is_symlink() and link.readlink() == Path(stage.path.name)):
+                if not self.may_make:
+                    raise _NotThereError
+                fresh = cache() / f"{name}.new"
+                fresh.unlink(missing_ok=True)
+                fresh.symlink_to(stage.path.name)
+                fresh.replace(link)
             self.done[name] = stage
-            link = cache() / f"{name}.new"
-            link.unlink(missing_ok=True)
-            link.symlink_to(stage.path.name)
-            link.replace(cache() / name)
         return self.done[name]
 
     def stage(self, name: str, inputs: list[Any], make: Callable[[Path, Path], None]) -> Stage:
@@ -115,6 +132,8 @@ class Builder:
         out = cache() / f"{name}-{key}"
         if out.exists():
             return Stage(out, key)
+        if not self.may_make:
+            raise _NotThereError
         self.log = cache() / f"{name}.log"
         self.log.unlink(missing_ok=True)
         self.progress(f"{time.monotonic() - self.started:4.0f} s  {name}: building")

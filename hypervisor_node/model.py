@@ -33,6 +33,8 @@ ABI_VERSION = 2
 TI = 4  # MMUCR: the TLB is cleared
 FPSCR, CCR_ON = 0x00040001, 0x105  # after a reset; caches on, copy-back
 VECTORS = 0x700  # bytes from a vector base
+NO_VECTORS = PAGE + 0x808  # vector base of a guest that gave none: an exception of it comes here as a call, of no entry
+FAULTS = tuple(0x1000 + NO_VECTORS - PAGE + offset for offset in (0x100, 0x400))  # numbers of these calls
 # Registers of the CPU itself, which SPUMONE does not switch: cache control and the like.
 SHARED = ("pascr", "ccr", "vbr")
 FPU = tuple(n for n in STATE_NAMES if n[:2] in ("fr", "xf") and n[2:].isdigit()) + ("fpscr", "fpul")
@@ -109,7 +111,8 @@ class Model:
         self.vcpus, self.ceiling, self.loader, self.event, self.serial = vcpus, ceiling, loader, event, serial
         self.console = Vcpu("SPUMONE", -1, -1, 0, 0, (0, 0), stopped=True)  # owns the lines of its serial device
         self.owner: dict[int, Vcpu] = {}
-        self.cpu = dict.fromkeys(STATE_NAMES, 0) | {"fpscr": FPSCR}  # the CPU's registers when it trapped
+        # The CPU's registers when it trapped; at the start the caches are on, as the firmware switches them on.
+        self.cpu = dict.fromkeys(STATE_NAMES, 0) | {"fpscr": FPSCR, "ccr": CCR_ON}
         for vcpu in vcpus:
             vcpu.prepare()
             self.owner |= {INTEVT[line]: vcpu for line in vcpu.lines}
@@ -294,6 +297,8 @@ class Model:
 
     def _call(self, t: int, caller: Vcpu, trap: Trap) -> Directive:
         s, number = caller.state, trap.number
+        if number in FAULTS and caller.base < 0:
+            return self._fault(caller, trap)
         s["pc"] = s["pr"]
         if number >= 0x1000 and number % 16 == 14:  # the last halfword of an entry goes on to the next one
             s["r4"] = (number - 0x1000 >> 4 ^ 128) - 128 & 0xFFFFFFFF
@@ -322,6 +327,15 @@ class Model:
             return self._elect([entry], trap)
         granted = len(module_codes(s["r4"])) if entry == "route" and not s["r0"] else 0
         return self._stay(caller, [entry, *["granted"] * granted])
+
+    def _fault(self, vcpu: Vcpu, trap: Trap) -> Directive:
+        """An exception of a guest that gave no vectors is its end."""
+        what, pc = vcpu.state["expevt"], vcpu.state["spc"]
+        self.reports.append(
+            f"guest {vcpu.name} took exception 0x{what:03x} at pc 0x{pc:08x} and gave no vector base yet"
+        )
+        self._end_of(vcpu)
+        return self._elect(["stop"], trap)
 
     def _outside(self, caller: Vcpu, address: int, size: int) -> int:
         """Error of a call that names memory: there is no serial device, or it is not the caller's own, in P1 or P2."""
@@ -517,7 +531,8 @@ class Model:
             self.leased_for = key
             d.calls = self._leased_calls(vcpu)
         others = [other for other in self.vcpus if other is not vcpu]
-        d.vectors = (vcpu.base, charge("exception"), charge("exception"), charge("interrupt"))
+        base = vcpu.base if vcpu.base >= 0 else NO_VECTORS
+        d.vectors = (base, charge("exception"), charge("exception"), charge("interrupt"))
         d.forward = sorted(code for code, owner in self.owner.items() if owner is vcpu) if vcpu.base >= 0 else []
         bare = vcpu.waiting and vcpu.bare
         d.wake = charge("wake", "enter_bare" if bare else "enter", *(["units"] if vcpu.fpu or vcpu.mmu else []))

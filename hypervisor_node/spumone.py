@@ -140,6 +140,9 @@ class Spumone(Device):
         d.owners, d.code = self._owners(), firmware.code(self.firmware) if self.firmware is not None else []
         d.trespass, d.watch_memory = self.config["trespass"], self.config["watch_memory"]
         d.starvation = self.starvation
+        for unit in ("fpu", "mmu"):
+            has = [v for v in self.model.vcpus if getattr(v, unit)]
+            d.without += [(v.name, unit) for v in self.model.vcpus if has and v not in has]
         return d
 
     def _owners(self) -> list[tuple[int, str]]:

@@ -46,6 +46,7 @@ class Monitor(Watcher):
         self._asked = False
         self._before: tuple[float, dict[str, Any]] | None = None
         self._drawn = time.monotonic()
+        self._expected = {row.text.encode(): row.why for guest in topology.guests.values() for row in guest.expected}
 
     def __enter__(self) -> Monitor:
         return self
@@ -69,6 +70,12 @@ class Monitor(Watcher):
     def recorded(self, tick: int, syncs: list[tuple[int, str]], journal: list[tuple[int, str, int]]) -> None:
         """Record journal and digests."""
         self.record.rows(tick, syncs, journal)
+
+    def explain(self, lines: list[bytes]) -> None:
+        """Tell why a guest says what looks like an error and is none; each text of the topology once."""
+        for line in lines:
+            for text in [text for text in self._expected if text in line]:
+                self.note(f"{text.decode()!r} is no error: {self._expected.pop(text)}")
 
     def waiting(self, session: Session) -> None:
         """Ask the CPU node for figures now and then."""
@@ -112,8 +119,10 @@ class Plain(Monitor):
 
     def output(self, port: str, data: bytes) -> None:
         super().output(port, data)
-        for line in self.lines_of(port, data):
+        lines = self.lines_of(port, data)
+        for line in lines:
             self._line(port, line)
+        self.explain(lines)
 
     def _line(self, port: str, line: bytes) -> None:
         if port in self.shown:
@@ -164,7 +173,9 @@ class Screen(Monitor):
 
     def output(self, port: str, data: bytes) -> None:
         super().output(port, data)
-        self.lines[port].extend(console_line(line) for line in self.lines_of(port, data))
+        lines = self.lines_of(port, data)
+        self.lines[port].extend(console_line(line) for line in lines)
+        self.explain(lines)
 
     def note(self, text: str) -> None:
         self.console.print(safe(f"cosim: {text}"), soft_wrap=True)

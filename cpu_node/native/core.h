@@ -72,7 +72,7 @@ struct tlb_entry {
 enum { CCR_OCE = 1, CCR_WT = 2, CCR_CB = 4, CCR_OCI = 8, CCR_ICE = 0x100, CCR_ICI = 0x800 };
 enum { PTEL_WT = 1, PTEL_SH = 2, PTEL_D = 4, PTEL_C = 8, PTEL_SZ0 = 0x10, PTEL_SZ1 = 0x80, PTEL_V = 0x100 };
 
-enum access { READ, WRITE, FETCH };
+enum access { READ, WRITE, FETCH, FPU };
 
 /* Software TLB: one way, per kind of access; host pointer minus virtual address. */
 #define SOFT 1024
@@ -104,10 +104,11 @@ struct trespass {
 struct range {
     uint32_t first, last;
 };
-#define RANGES 16
+#define RANGES 64
 #define SLOTS 3
 
-enum stop { STOP_NONE, STOP_HORIZON, STOP_INTERRUPT, STOP_TRAP, STOP_BREAKPOINT, STOP_SLEEP, STOP_RESET, STOP_ERROR };
+enum stop { STOP_NONE, STOP_HORIZON, STOP_INTERRUPT, STOP_TRAP, STOP_BREAKPOINT, STOP_SLEEP, STOP_RESET, STOP_VBR,
+            STOP_ERROR };
 
 typedef struct core {
     PyObject_HEAD
@@ -120,7 +121,7 @@ typedef struct core {
     uint32_t bank[8];
     uint32_t vbr, ssr, spc, sgr, dbr;
     uint32_t pteh, ptel, ttb, tea, mmucr, pascr, ccr, tra, expevt, intevt;
-    uint32_t qacr[2], ramcr, irmcr, cpuopm, expmask, ubc[8], cbcr, ccmfr;
+    uint32_t qacr[2], ramcr, irmcr, cpuopm, expmask, ubc[16], cbcr, ccmfr;
     uint32_t sq[2][8];
     uint32_t ll; /* MOVLI reservation */
     struct tlb_entry utlb[64], itlb[4];
@@ -173,8 +174,11 @@ typedef struct core {
     struct range partition[RANGES];
     int partition_count;
     unsigned slot, in_slot_now[SLOTS]; /* of the partition; 1 + the partition that a slot remembers for, 0: none */
-    struct range trusted[RANGES], barred[RANGES]; /* SPUMONE's code; registers whose leases do not serve this guest */
+    struct range trusted[RANGES], barred[RANGES]; /* SPUMONE's code; registers that are not this guest's: no leases of them
+                                                      serve it, and writes of those in the core are noted */
     int trusted_count, barred_count;
+    bool guards_vbr; /* code that is not SPUMONE's may not set VBR: the run stops there */
+    bool no_fpu; /* the running guest has none: the registers are another guest's, and each use is noted */
     bool refuse; /* what is not its own is not written, and reads as 0 */
     struct trespass trespass[TRESPASSES], *last_trespass;
     int trespass_count;
@@ -263,6 +267,9 @@ int64_t lease_limit(core *c, int64_t tick);
 bool trespass(core *c, enum access kind, uint32_t v, uint32_t p);
 void set_own(core *c, struct range own);
 void set_trusted(core *c, const struct range *ranges, int count);
+bool core_trespass(core *c, uint32_t addr, uint32_t value);
+bool may_set_vbr(const core *c, uint32_t pc);
+void set_vbr(core *c, uint32_t value);
 
 /* fpu.c */
 void fpu_execute(core *c, const struct insn *i);

@@ -80,7 +80,7 @@ static inline struct opd XF(unsigned n) { return word_of(offsetof(core, xf), n);
 static inline uint32_t key_now(const core *c)
 {
     uint32_t f = c->fpscr;
-    return (c->sr & SR_MD ? KEY_MD : 0) | (c->sr & SR_FD ? KEY_FD : 0) | (f & FPSCR_PR ? KEY_PR : 0) |
+    return (c->sr & SR_MD ? KEY_MD : 0) | (c->sr & SR_FD || c->no_fpu ? KEY_FD : 0) | (f & FPSCR_PR ? KEY_PR : 0) |
            (f & FPSCR_SZ ? KEY_SZ : 0) | (f & FPSCR_RM ? KEY_RM : 0) | (f & FPSCR_DN ? KEY_DN : 0) |
            (f & 0xf80 ? KEY_ENABLES : 0) | (c->timed ? KEY_TIMED : 0) |
            c->slot * KEY_SLOT;

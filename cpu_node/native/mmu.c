@@ -290,8 +290,8 @@ static uint32_t *own_register(core *c, uint32_t addr, uint32_t *mask)
     case 0xff200600: return &c->ccmfr;
     case 0xff200620: return &c->cbcr;
     }
-    if (addr >= 0xff200000 && addr < 0xff200100 && !(addr & 0x1f))
-        return &c->ubc[addr >> 5 & 7];
+    if (addr >= 0xff200000 && addr < 0xff200040) /* UBC, both channels: kept, without effect */
+        return &c->ubc[addr >> 2 & 15];
     return NULL;
 }
 
@@ -343,6 +343,8 @@ bool internal_write(core *c, uint32_t addr, unsigned size, uint32_t v)
     BLAME(c, deopts_register);
     uint32_t mask, *reg;
     (void)size;
+    if (c->barred_count && core_trespass(c, addr, v))
+        return true;
     if (addr < 0xe4000000) {
         c->sq[addr >> 5 & 1][addr >> 2 & 7] = v;
         return true;

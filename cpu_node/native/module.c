@@ -182,7 +182,8 @@ static PyObject *core_write(PyObject *self, PyObject *args)
 
 static PyObject *make_stop(core *c)
 {
-    static const char *const reasons[] = {"step", "horizon", "interrupt", "trap", "breakpoint", "sleep", "reset", "error"};
+    static const char *const reasons[] = {"step", "horizon", "interrupt", "trap", "breakpoint", "sleep", "reset",
+                                         "vbr", "error"};
     if (c->stop == STOP_ERROR)
         return NULL; /* the callback's exception is set */
     return PyObject_CallFunction(stop_type, "sLIs", reasons[c->stop], (long long)c->tick, c->pc, c->detail);
@@ -421,13 +422,14 @@ static PyObject *core_set_partition(PyObject *self, PyObject *args)
     SELF;
     PyObject *own, *barred = NULL;
     struct range now = {0, 0xffffffff}, ranges[RANGES];
-    int count = 0;
-    if (!PyArg_ParseTuple(args, "O|O", &own, &barred) ||
+    int count = 0, no_fpu = 0;
+    if (!PyArg_ParseTuple(args, "O|Op", &own, &barred, &no_fpu) ||
         (own != Py_None && !read_range(own, &now)) ||
         (barred && (count = read_ranges(barred, ranges)) < 0))
         return NULL;
     memcpy(c->barred, ranges, sizeof *ranges * (size_t)count);
     c->barred_count = count;
+    c->no_fpu = no_fpu;
     c->effects++;
     set_own(c, now);
     Py_RETURN_NONE;
@@ -447,7 +449,7 @@ static PyObject *core_set_trusted(PyObject *self, PyObject *arg)
 static PyObject *core_take_trespasses(PyObject *self, PyObject *unused)
 {
     SELF;
-    static const char *const kinds[] = {"read", "write", "fetch"};
+    static const char *const kinds[] = {"read", "write", "fetch", "fpu"};
     (void)unused;
     PyObject *rows = PyList_New(c->trespass_count);
     for (int k = 0; rows && k < c->trespass_count; k++) {
@@ -490,7 +492,7 @@ static uint32_t **extras(core *c, int *count)
     uint32_t *one[] = {&c->qacr[0], &c->qacr[1], &c->ramcr, &c->irmcr, &c->cpuopm, &c->expmask, &c->cbcr, &c->ccmfr, &c->ll};
     for (unsigned j = 0; j < sizeof one / sizeof *one; j++)
         list[k++] = one[j];
-    for (int j = 0; j < 8; j++)
+    for (int j = 0; j < 16; j++)
         list[k++] = &c->ubc[j];
     for (int j = 0; j < 16; j++)
         list[k++] = &c->sq[j >> 3][j & 7];
@@ -724,8 +726,8 @@ static PyMethodDef methods[] = {
     {"add_leases", core_add_leases, METH_O, "Add rows to the lease table."},
     {"drop_leases", core_drop_leases, METH_VARARGS, "drop_leases(first, last)."},
     {"take_lease_reads", core_take_lease_reads, METH_NOARGS, "Served reads since the last call."},
-    {"set_partition", core_set_partition, METH_VARARGS, "set_partition(own, barred): what the running guest may touch."},
-    {"set_trusted", core_set_trusted, METH_O, "Physical ranges of code that may touch everything."},
+    {"set_partition", core_set_partition, METH_VARARGS, "set_partition(own, barred, no_fpu): what the running guest may touch."},
+    {"set_trusted", core_set_trusted, METH_O, "Physical ranges of code that may touch everything and set VBR."},
     {"take_trespasses", core_take_trespasses, METH_NOARGS, "(rows, more) since the last call."},
     {"ram_sha256", core_ram_sha256, METH_NOARGS, "Digest of RAM."},
     {"snapshot", core_snapshot, METH_NOARGS, "Portable state without RAM."},
@@ -739,6 +741,7 @@ static PyMemberDef members[] = {
     {"leased_reads", T_LONGLONG, offsetof(core, leased_reads), READONLY, "reads served by leases"},
     {"sleep_ticks", T_LONGLONG, offsetof(core, sleep_ticks), READONLY, "ticks asleep"},
     {"unit_tick", T_LONGLONG, offsetof(core, unit_tick), READONLY, "start tick of the unit being executed"},
+    {"sr", T_UINT, offsetof(core, sr), READONLY, "SR but for T"},
     {"unit_pc", T_UINT, offsetof(core, unit_pc), READONLY, "start of the unit being executed"},
     {"hot", T_INT, offsetof(core, hot), 0, "arrivals after which code is generated; 0: never"},
     {"generated", T_LONGLONG, offsetof(core, generated), READONLY, "instructions that generated code executed"},

@@ -1,4 +1,5 @@
-/* What the running guest has no part in: RAM outside its partition, register blocks of another guest.
+/* What the running guest has no part in: RAM outside its partition, register blocks of another guest, registers of the
+ * core that are SPUMONE's (VBR) or are switched for others only.
  *
  * Of such RAM no page is remembered: neither by load(), store() and fetch() nor by generated code, so that each access
  * takes the slow way and is noted here. */
@@ -8,16 +9,29 @@
 #include <string.h>
 
 /* Code of SPUMONE, run through P1 or P2 in a guest's place: vectors on their way to the guest's, the loader. */
-static bool by_trusted(const core *c)
+static bool by_trusted(const core *c, uint32_t pc)
 {
-    return c->unit_pc >= 0x80000000 && c->unit_pc < 0xc0000000 && trusted(c, c->unit_pc & 0x1fffffff);
+    return pc >= 0x80000000 && pc < 0xc0000000 && trusted(c, pc & 0x1fffffff);
+}
+
+bool may_set_vbr(const core *c, uint32_t pc) { return !c->guards_vbr || by_trusted(c, pc); }
+
+/* LDC to VBR. A guest that does so takes the interrupts away from SPUMONE: the run stops after this unit. Generated
+ * code leaves such an instruction to the interpreter. */
+void set_vbr(core *c, uint32_t value)
+{
+    c->vbr = value;
+    if (may_set_vbr(c, c->unit_pc))
+        return;
+    snprintf(c->detail, sizeof c->detail, "sets VBR to 0x%08x at pc 0x%08x", value, c->unit_pc);
+    c->stop = STOP_VBR;
 }
 
 /* An access to RAM outside the partition; for a fetch v is its PC. True: it is to be refused. */
 bool trespass(core *c, enum access kind, uint32_t v, uint32_t p)
 {
     uint32_t pc = kind == FETCH ? v : c->unit_pc;
-    if (kind != FETCH && by_trusted(c))
+    if (kind != FETCH && by_trusted(c, c->unit_pc))
         return false;
     c->effects++; /* no iteration is skipped: each counts */
     struct trespass *row = c->last_trespass;
@@ -38,6 +52,18 @@ bool trespass(core *c, enum access kind, uint32_t v, uint32_t p)
     }
     row->count++;
     return c->refuse;
+}
+
+#define CORE_END 0xff100000 /* registers from here on are devices', which the bus watches */
+
+/* A write of a register in the core that is not the running guest's. Of CCR, only a change of how the caches work counts:
+ * each guest may clear them. True: it is to be refused. */
+bool core_trespass(core *c, uint32_t addr, uint32_t value)
+{
+    if (addr >= CORE_END || !in_ranges(c->barred, c->barred_count, addr) ||
+        (addr == 0xff00001c && !((value ^ c->ccr) & (CCR_ICE | CCR_OCE | CCR_WT | CCR_CB))))
+        return false;
+    return trespass(c, WRITE, value, addr);
 }
 
 /* What was remembered in a slot. */
@@ -92,6 +118,7 @@ void set_trusted(core *c, const struct range *ranges, int count)
 {
     memcpy(c->trusted, ranges, sizeof *ranges * (size_t)count);
     c->trusted_count = count;
+    c->guards_vbr = true;
     c->fetch_tag = NO_PAGE;
     c->effects++;
     for (unsigned slot = 0; slot < SLOTS; slot++)

@@ -135,6 +135,8 @@ static inline void check_legal(core *c, const struct insn *i)
             illegal_instruction(c);
         if (i->flags & F_FPU && c->sr & SR_FD)
             raise_exception(c, c->in_slot ? 0x820 : 0x800, 0x100);
+        if (i->flags & F_FPU && c->no_fpu)
+            trespass(c, FPU, 0, 0);
     }
 }
 
@@ -239,7 +241,7 @@ static void ldc(core *c, unsigned op, unsigned m, uint32_t v)
 {
     switch (op) {
     case OP_ldc_gbr: case OP_ldcl_gbr: c->gbr = v; break;
-    case OP_ldc_vbr: case OP_ldcl_vbr: c->vbr = v; break;
+    case OP_ldc_vbr: case OP_ldcl_vbr: set_vbr(c, v); break;
     case OP_ldc_ssr: case OP_ldcl_ssr: c->ssr = v; break; /* RTE masks it */
     case OP_ldc_spc: case OP_ldcl_spc: c->spc = v; break;
     case OP_ldc_sgr: case OP_ldcl_sgr: c->sgr = v; break;

@@ -73,7 +73,7 @@ static bool is_fp_arithmetic(unsigned op)
 }
 
 /* Can it be generated, in this mode? What is not here is the interpreter's. */
-static bool can(const struct insn *i, uint32_t key)
+static bool can(const core *c, const struct insn *i, uint32_t pc, uint32_t key)
 {
     if (key & KEY_TIMED)
         switch (i->op) {
@@ -100,6 +100,8 @@ static bool can(const struct insn *i, uint32_t key)
     case OP_rte: case OP_trapa: case OP_sleep: case OP_ldtlb: case OP_ldc_sr: case OP_ldcl_sr: case OP_stcl_sr:
     case OP_lds_fpscr: case OP_ldsl_fpscr: case OP_sts_fpscr: case OP_stsl_fpscr:
         return false;
+    case OP_ldc_vbr: case OP_ldcl_vbr:
+        return may_set_vbr(c, pc);
     }
     return true;
 }
@@ -186,7 +188,7 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
         for (int k = 0; k < t->c->breakpoint_count; k++)
             if (t->c->breakpoints[k] == pc)
                 s->i.flags |= F_MARKED;
-        if (!can(&s->i, key)) {
+        if (!can(t->c, &s->i, pc, key)) {
             t->end = END_STOP;
             break;
         }
@@ -199,7 +201,7 @@ static bool collect(struct tr *t, uint32_t pc, const uint8_t *page)
                 break;
             }
             slot->i = decoded(page, pc + 2);
-            if (slot->i.flags & (F_BRANCH | F_NOSLOT) || !can(&slot->i, key) || slot->i.op == OP_fschg ||
+            if (slot->i.flags & (F_BRANCH | F_NOSLOT) || !can(t->c, &slot->i, pc, key) || slot->i.op == OP_fschg ||
                 slot->i.op == OP_fpchg) {
                 t->end = END_STOP;
                 break;

@@ -49,6 +49,15 @@ class Blocks:
 
         return fault
 
+    def noting(self: Any, operation: Operation) -> Operation:
+        """An operation of the FPU by a guest that has none."""
+
+        def run() -> None:
+            self.trespass("fpu", 0, 0)
+            operation()
+
+        return run
+
     def decode(self: Any, word: int, pc: int, slot: bool) -> tuple[str, str, Operation | None]:
         """(name, flags, operation) of a word; the operation of a branch is None."""
         row = WORDS[word]
@@ -65,10 +74,12 @@ class Blocks:
         n, m = word >> 8 & 15, word >> 4 & 15
         factory = FACTORIES.get(row.name)
         if factory is None:
-            return row.name, row.flags, operation(self, row.name, n, m)
-        u = word & 255
-        signed = (u ^ 128) - 128
-        return row.name, row.flags, factory(self, self.r, *self.access, n, m, signed, u, word & 15, pc)
+            does = operation(self, row.name, n, m)
+        else:
+            u = word & 255
+            signed = (u ^ 128) - 128
+            does = factory(self, self.r, *self.access, n, m, signed, u, word & 15, pc)
+        return row.name, row.flags, self.noting(does) if "F" in row.flags and self.no_fpu else does
 
     def slot(self: Any, pc: int, offset: int | None) -> tuple[Operation, bool]:
         """The operation of a delay slot and its effect; where it is not next in RAM, looked up each time."""
@@ -155,7 +166,7 @@ class Blocks:
         if offset is None:
             block, _ = self._block(pc, word, None)
             return block
-        mode = self.sr & (MD | FD)
+        mode = self.sr & (MD | FD) | self.no_fpu
         block = self.compiled.get((offset, pc, mode))
         if block is None:
             was = doing(Row.TRANSLATING)

@@ -39,7 +39,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         for name in PLAIN + EXTRAS:
             setattr(self, name, 0)
         self.sr, self.t, self.fpscr = MD, 0, 0
-        self.ubc, self.store_queues = [0] * 8, [[0] * 8, [0] * 8]
+        self.ubc, self.store_queues = [0] * 16, [[0] * 8, [0] * 8]
         self.utlb, self.itlb = [[0, 0] for _ in range(64)], [[0, 0] for _ in range(4)]
         self.tick = self.instructions = self.skipped = self.leased_reads = self.sleep_ticks = 0
         self.until = self.irq_level = self.irq_code = self.effects = 0
@@ -56,7 +56,9 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         self.passed: tuple[int, int] | None = None
         self.own: tuple[int, int] | None = None  # physical: what the running guest may touch; None: everything
         self.trusted: list[tuple[int, int]] = []  # SPUMONE's code
-        self.barred: list[tuple[int, int]] = []  # registers whose leases do not serve the running guest
+        self.barred: list[tuple[int, int]] = []  # registers that are not the running guest's
+        self.no_fpu = False  # the running guest has none: the registers are another guest's, and each use is noted
+        self.guards_vbr = False  # code that is not SPUMONE's may not set VBR: the run stops there
         self.refuse = False  # what is not its own is not written, and reads as 0
         self.trespasses: dict[tuple[int, str, int], list[int]] = {}  # by pc, kind, page; tick, vaddr, paddr, count
         self.trespasses_more = 0  # that found no room
@@ -183,7 +185,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         for key in self.snapshot():
             if key not in d and key != "timing":
                 raise KeyError(f"snapshot lacks {key}")
-        for key, rows in (("utlb", 64), ("itlb", 4), ("extras", len(EXTRAS) + 24)):
+        for key, rows in (("utlb", 64), ("itlb", 4), ("extras", len(EXTRAS) + 32)):
             if len(d[key]) != rows:
                 raise ValueError(f"snapshot: {len(d[key])} rows of {key}; expected {rows}")
         self.set_state_bytes(d["state"])
@@ -192,7 +194,7 @@ class Core(Exceptions, Mmu, Memory, Blocks):
         for name, word in zip(EXTRAS, words, strict=False):
             setattr(self, name, word)
         words = words[len(EXTRAS) :]
-        self.ubc, self.store_queues = words[:8], [words[8:16], words[16:24]]
+        self.ubc, self.store_queues = words[:16], [words[16:24], words[24:32]]
         self.tick, self.instructions, self.skipped = d["tick"], d["instructions"], d["skipped"]
         self.sleep_ticks, self.sleeping = d["sleep_ticks"], bool(d["sleeping"])
         self.left_tick, self.model = self.tick, model

@@ -218,7 +218,8 @@ _WRITES = {
     "sr": "c.set_sr(x)",
     "bank": "c.bank[m & 7] = x",
     "fpscr": "c.set_fpscr(x)",
-    **{name: f"c.{name} = x" for name in "gbr vbr ssr spc sgr dbr mach macl pr fpul".split()},
+    "vbr": "c.set_vbr(x)",
+    **{name: f"c.{name} = x" for name in "gbr ssr spc sgr dbr mach macl pr fpul".split()},
 }
 _READS = {"sr": "c.get_sr()", "bank": "c.bank[m & 7]"}
 

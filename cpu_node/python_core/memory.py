@@ -37,6 +37,8 @@ class Lease:
         return value, end
 
 
+CORE_END = 0xFF100000  # registers from here on are devices', which the bus watches
+CACHE_MODE = 0x107  # of CCR: ICE CB WT OCE
 TRESPASSES = 256  # rows that are kept until they are taken
 
 
@@ -60,10 +62,31 @@ class Memory:
         """Whether SPUMONE's code lies there."""
         return any(first <= p <= last for first, last in self.trusted)
 
+    def by_trusted(self: Any, pc: int) -> bool:
+        """Whether code of SPUMONE's runs there, in a guest's place."""
+        return bool(0x80000000 <= pc < 0xC0000000 and self.is_trusted(pc & 0x1FFFFFFF))
+
+    def core_trespass(self: Any, address: int, value: int) -> bool:
+        """A write of a register in the core that is not the running guest's; whether it is to be refused. Of CCR, only
+        a change of how the caches work counts: each guest may clear them."""
+        if address >= CORE_END or not any(first <= address <= last for first, last in self.barred):
+            return False
+        if address == 0xFF00001C and not (value ^ self.ccr) & CACHE_MODE:
+            return False
+        return bool(self.trespass("write", value, address))
+
+    def set_vbr(self: Any, value: int) -> None:
+        """LDC to VBR. A guest that does so takes the interrupts away from SPUMONE: the run stops after this unit."""
+        self.vbr = value
+        if self.guards_vbr and not self.by_trusted(self.unit_pc):
+            self.detail = f"sets VBR to 0x{value:08x} at pc 0x{self.unit_pc:08x}"
+            self.cut()
+            self.stopped = "vbr"
+
     def trespass(self: Any, kind: str, v: int, p: int) -> bool:
         """Note an access to RAM outside the partition; for a fetch v is its PC. Whether it is to be refused."""
         pc = v if kind == "fetch" else self.unit_pc
-        if kind != "fetch" and 0x80000000 <= pc < 0xC0000000 and self.is_trusted(pc & 0x1FFFFFFF):
+        if kind != "fetch" and self.by_trusted(pc):
             return False
         self.effects += 1  # no iteration is skipped: each counts
         key = (pc, kind, p >> 12)
@@ -153,7 +176,7 @@ class Memory:
             return
         if control:
             self.cut()
-            if self.p4_write(p, x):
+            if (self.barred and self.core_trespass(p, x)) or self.p4_write(p, x):
                 self.effects += 1
                 if self.model is not None:
                     self.model.beyond("register", p)
@@ -260,18 +283,20 @@ class Memory:
 
     # The running guest's part ---------------------------------------------------------------------------
 
-    def set_partition(self: Any, own: Any, barred: Any = ()) -> None:
-        """What the running guest may touch: RAM ``own`` = (first, last), None all of it; leases of registers in the
-        ranges ``barred`` do not serve it."""
+    def set_partition(self: Any, own: Any, barred: Any = (), no_fpu: bool = False) -> None:
+        """What the running guest may touch: RAM ``own`` = (first, last), None all of it. Leases of registers in the
+        ranges ``barred`` do not serve it, and its writes of those in the core are noted; with ``no_fpu`` also each
+        instruction of the FPU."""
         now = None if own is None else (own[0], own[1])
         self.barred = [(first, last) for first, last in barred]
         self.effects += 1
-        if now != self.own:
-            self.own = now
+        if (now, no_fpu) != (self.own, self.no_fpu):
+            self.own, self.no_fpu = now, no_fpu
             self.flush_translations()
 
     def set_trusted(self: Any, ranges: Any) -> None:
-        """Physical ranges of code that may touch everything."""
+        """Physical ranges of code that may touch everything and, from now on alone, set VBR."""
+        self.guards_vbr = True
         self.trusted = [(first, last) for first, last in ranges]
         self.flush_translations()
 

@@ -174,8 +174,8 @@ class Mmu:
             return int(self.mmucr)
         if addr in REGISTERS:
             return int(getattr(self, REGISTERS[addr][0]))
-        if 0xFF200000 <= addr < 0xFF200100 and not addr & 0x1F:
-            return int(self.ubc[addr >> 5 & 7])
+        if 0xFF200000 <= addr < 0xFF200040:  # UBC, both channels: kept, without effect
+            return int(self.ubc[addr >> 2 & 15])
         return None
 
     def p4_write(self: Any, addr: int, value: int) -> bool:
@@ -206,8 +206,8 @@ class Mmu:
             setattr(self, name, value & mask)
             if name == "ccr" and self.model is not None:
                 self.model.write_ccr(value)
-        elif 0xFF200000 <= addr < 0xFF200100 and not addr & 0x1F:
-            self.ubc[addr >> 5 & 7] = value
+        elif 0xFF200000 <= addr < 0xFF200040:
+            self.ubc[addr >> 2 & 15] = value
         else:
             return False
         return True

@@ -323,7 +323,7 @@ class Model:
     def operation_of(self, word: int, pc: int, slot: bool) -> tuple[Any, bool]:
         """What executes a word, and whether it is a branch: then it executes the slot and gives the next PC."""
         core = self.core
-        key = (word, pc, slot, core.sr & (MD | FD))
+        key = (word, pc, slot, core.sr & (MD | FD) | core.no_fpu)
         found = self.decoded.get(key)
         if found is None:
             if len(self.decoded) > 100_000:

@@ -107,7 +107,7 @@ def random_snapshot(rng: random.Random, tick: int) -> dict[str, Any]:
         "state": struct.pack(f"<{len(STATE_NAMES)}I", *state.values()),
         "utlb": utlb,
         "itlb": [[0, 0]] * 4,
-        "extras": [rng.getrandbits(3) << 2, 12, 0, 0, cpuopm, 0, 0, 0, rng.getrandbits(1), *[0] * 8, *[7] * 16],
+        "extras": [rng.getrandbits(3) << 2, 12, 0, 0, cpuopm, 0, 0, 0, rng.getrandbits(1), *[0] * 16, *[7] * 16],
         "tick": tick,
         "instructions": tick,
         "skipped": 0,

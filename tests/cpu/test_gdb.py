@@ -88,7 +88,7 @@ class TestMemory:
             client = it.attach()
             assert client.ask(f"m{place},4") == client.ask(f"M{place},1:00") == NO_MEMORY
             assert client.ask(f"Z2,{place},4") == NO_MEMORY
-            assert not it.machine.unmapped and not it.machine.reports
+            assert not it.machine.unmapped.figures() and not it.machine.reports
 
     def test_as_much_as_there_is(self, kind):
         with Debugged(kind) as it:

@@ -10,7 +10,7 @@ import random
 from typing import Any
 
 import pytest
-from bench_core import CODE, Bench
+from bench_core import CODE, VBR, Bench
 from test_cores_agree import BASE, SIZE, Bus, accept, ask, differences, random_snapshot, with_handlers
 from test_generated_code import LOOPS, random_loops, tame
 
@@ -244,3 +244,60 @@ def test_random_loops(seed: int, timing: str) -> None:
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_many_random_loops(seed: int, timing: str) -> None:
     compare(seed, 1000, timing)
+
+
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
+@pytest.mark.parametrize("source", ["ldc r1,vbr", "ldc.l @r2+,vbr"])
+def test_vbr(bench: Bench, timing: str, source: str) -> None:
+    """Set by code that is not SPUMONE's: the run stops there, also where such code was generated before. A core that
+    was not told whose code is trusted lets everybody."""
+    bench.core.timing = timing
+    bench.words(THERE, VBR)
+    loop = f"mov r4,r2; {source}; dt r3; bf .-6"
+    state = {"r1": VBR, "r2": THERE, "r4": THERE, "ccr": 0x105}
+    bench.go(loop, r3=1000, **state)
+    bench.core.set_trusted([])
+    bench.core.sleeping = False
+    bench.core.set_state({"pc": CODE, "r3": 1000, **state})
+    stop = bench.core.run(bench.core.tick + 100_000)
+    assert (stop.reason, stop.detail) == ("vbr", f"sets VBR to 0x{VBR:08x} at pc 0x{CODE + 2:08x}")
+    assert (stop.pc, bench.core.state()["r3"]) == (CODE + 4, 1000)
+    bench.core.set_trusted([(CODE & 0x1FFFFFFF, CODE + 0xFFF & 0x1FFFFFFF)])
+    bench.go(loop, r3=1000, **state)
+    assert bench.stop.reason == "sleep"
+
+
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
+def test_registers_of_the_core(bench: Bench, timing: str) -> None:
+    """Writes of those that are barred; reads of them are nobody's matter. Refused, they are not done."""
+    bench.core.timing = timing
+    bench.core.set_partition(OWN, [(0xFF000010, 0xFF000013), (0xFF00001C, 0xFF00001F), (0xF6000000, 0xF7FFFFFF)])
+    write = "mov.l r2,@r1; mov.l @r1,r3"
+    bench.go(write, r1=0xFF000008, r2=5, ccr=0x105)
+    bench.go(write, r1=0xFF00001C, r2=0x90D)
+    assert rows(bench) == []
+    bench.go(write, r1=0xFF00001C, r2=0x103)
+    bench.go(write, r1=0xFF000010, r2=4)
+    bench.go(write, r1=0xF6000100, r2=0x400)
+    assert rows(bench) == [
+        ("write", CODE, 0x103, 0xFF00001C, 2), ("write", CODE, 0x400, 0xF6000100, 1)
+    ]  # fmt: skip
+    bench.core.refuse = True
+    assert bench.go(write, r1=0xFF00001C, r2=0x105)["r3"] == 0x103
+
+
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
+def test_an_fpu_that_is_anothers(bench: Bench, timing: str) -> None:
+    """Each use of it counts, in code that was generated before too, and does what it does."""
+    loop = "fadd fr1,fr2; lds r3,fpul; dt r3; bf .-6"
+    state = {"fr1": 0x3F800000, "fr2": 0, "sr": 0x40000000, "ccr": 0x105}
+    bench.core.timing = timing
+    plain = bench.go(loop, r3=1000, **state)
+    assert rows(bench) == []
+    bench.core.set_partition(OWN, (), True)
+    noted = bench.go(loop, r3=1000, **state)
+    assert (noted["fr2"], noted["fpul"]) == (plain["fr2"], plain["fpul"]) == (0x447A0000, 1)
+    assert rows(bench) == [("fpu", CODE, 0, 0, 1000), ("fpu", CODE + 2, 0, 0, 1000)]
+    bench.core.set_partition(OWN)
+    bench.go(loop, r3=1000, **state)
+    assert rows(bench) == []

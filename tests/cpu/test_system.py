@@ -205,7 +205,7 @@ def test_registers_of_the_state_are_memory_mapped(bench: Bench, address: int, na
     assert bench.load(address) == 8
 
 
-STORAGE = (CPUOPM, 0xFF000074, 0xFF000078, 0xFF2F0004, 0xFF200600, 0xFF200620, 0xFF2000E0)
+STORAGE = (CPUOPM, 0xFF000074, 0xFF000078, 0xFF2F0004, 0xFF200600, 0xFF200620, 0xFF200000, 0xFF200004, 0xFF20003C)
 
 
 @pytest.mark.parametrize("address, mask", [(0xFF000038, 0x1C), (0xFF00003C, 0x1C), *((a, 0xFFFFFFFF) for a in STORAGE)])

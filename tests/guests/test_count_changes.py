@@ -66,6 +66,23 @@ def test_another_condition_inside_a_block_is_counted_with_it():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#ifdef SPUMONE\na();\n#elif FOO\nb();\n#else\nc();\n#endif", 2),  # a() for b() and c()
+        ("#ifdef SPUMONE\na();\na();\n#elif FOO\nb();\n#endif", 2),
+        ("#ifndef SPUMONE\na();\n#elif FOO\nb();\n#endif", 1),
+        ("#ifndef SPUMONE\na();\n#elif defined(SPUMONE)\nb();\n#endif", 1),
+        ("#if !defined(SPUMONE)\na();\n#elif SPUMONE > 1\nb();\nb();\n#else\nb();\n#endif", 3),
+        ("#if FOO\nf();\nf();\n#elif defined(SPUMONE)\na();\n#else\nb();\n#endif", 1),
+        ("#if FOO\nf();\n#elif BAR\nf();\n#endif", 0),
+        ("#if FOO\n#ifdef SPUMONE\na();\n#endif\n#elif BAR\nf();\n#endif", 1),
+    ],
+)
+def test_elif_is_of_the_side_that_its_condition_names(text, expected):
+    assert conditional_lines(text + "\n") == expected
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         (r'"or\t#0xf0, %0\n\t"', 1),

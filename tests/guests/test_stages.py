@@ -1,11 +1,13 @@
 """The cache of build stages: made once, again when an input changes, and clear words when it fails."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from guests import build as guests_build
-from guests.stages import Builder, BuildError, Stage
+from guests.stages import Builder, BuildError, Stage, only_builder
 
 
 @pytest.fixture
@@ -35,6 +37,34 @@ def test_a_stage_is_built_once_and_again_when_its_input_changes(folder):
     second = builder(folder, lines).build("thing")
     assert second.key != first.key and second.files()["made"].read_text() == "two"
     assert not first.path.exists()
+
+
+def test_what_is_there_is_had_while_another_builds(folder):
+    """What is not there waits for the lock, and says so."""
+    made = builder(folder, []).build("thing")
+    with only_builder(lambda line: None):
+        lines: list[str] = []
+        assert builder(folder, lines).build("thing") == made
+        assert lines == []
+        (folder / "input").write_text("two")
+        waits = threading.Thread(target=lambda: builder(folder, lines).build("thing"))
+        waits.start()
+        deadline = time.monotonic() + 60
+        while not lines and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert lines == [f"waiting for another build in {folder / 'cache'}"]
+    waits.join(60)
+    assert not waits.is_alive() and len(lines) == 3
+    assert (folder / "cache" / "thing" / "made").read_text() == "two"
+
+
+def test_a_name_that_points_elsewhere_is_set_right(folder):
+    """As where another checkout has built, and this one's folder is still there."""
+    made = builder(folder, []).build("thing")
+    (folder / "cache" / "thing").unlink()
+    (folder / "cache" / "thing").symlink_to("thing-0000")
+    assert builder(folder, []).build("thing") == made
+    assert (folder / "cache" / "thing").resolve() == made.path
 
 
 def test_the_name_of_a_stage_points_to_its_latest_folder(folder):

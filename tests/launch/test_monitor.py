@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -9,11 +10,14 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from commands import EXAMPLES, ROOT, run
 
-from launch.monitor import status
+from cosim.topology import load
+from launch.monitor import Plain, status
 from launch.terminal import console_line
 
 SPUMONE = EXAMPLES / "spumone.toml"
@@ -89,7 +93,10 @@ def test_off_a_terminal(rtos, linux):
     lines = outcome.out.splitlines()
     assert "rtos| rtos: ready" in lines and "linux| guest$ " in lines
     assert all(line.startswith(("rtos| ", "linux| ")) for line in lines)
-    *status_lines, last = outcome.err.splitlines()
+    *told, last = outcome.err.splitlines()
+    (why,) = (line for line in told if " is no error: " in line)
+    assert why.startswith("cosim: 'sh-tmu.1: ch0: failed to request irq 112'")
+    status_lines = [line for line in told if line != why]
     assert status_lines and all(
         re.fullmatch(
             r"cosim: t=\d+\.\d{3} s, \d+\.\d\d x real time, \d+ MIPS, \d+ round trips, 0 deadlines missed", line
@@ -155,3 +162,16 @@ def test_a_note_is_not_markup(topology, tmp_path: Path, monkeypatch):
     screen.console = SafeConsole(file=io.StringIO(), force_terminal=True, width=80)
     screen.note("[run] control")
     assert "cosim: [run] control" in screen.console.file.getvalue()
+
+
+def test_a_line_that_looks_like_an_error_is_explained_once(capsys: pytest.CaptureFixture[str]) -> None:
+    topology = load(SPUMONE)
+    record: Any = SimpleNamespace(output=lambda port, data: None)
+    monitor = Plain(topology, record, io.StringIO())
+    monitor.output("linux", b"[    0.000000] sh-tmu.1: ch0: failed to req")
+    assert capsys.readouterr().err == ""
+    monitor.output("linux", b"uest irq 112\r\nnext\n")
+    monitor.output("linux", b"sh-tmu.1: ch0: failed to request irq 112\n")
+    assert capsys.readouterr().err == (
+        "cosim: 'sh-tmu.1: ch0: failed to request irq 112' is no error: TMU3 is the RTOS's, and Linux leaves it alone\n"
+    )

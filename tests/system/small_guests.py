@@ -80,7 +80,7 @@ static inline void call(unsigned long address)
 void main(void)
 {
     REPORT[0] = spm_set_vbr(vectors);
-    spin(6000000); /* the RTOS has had its first job */
+    spin(WAIT);
     CASE
     imask(0);
     for (;;) {
@@ -91,9 +91,18 @@ void main(void)
 """
 
 
-def start(folder: Path, impl: str, cases: dict[str, str], lines: dict[str, str], *sets: str, spin: int = 1) -> Machine:
+def start(
+    folder: Path,
+    impl: str,
+    cases: dict[str, str],
+    lines: dict[str, str],
+    *sets: str,
+    spin: int = 1,
+    wait: int = 6_000_000,
+) -> Machine:
     """The RTOS, and a small guest a row of ``cases`` (name: C statements), the highest first, at tick 0. ``lines``:
-    TOML list of each one's; ``spin``: turns of two instructions that their interrupt handlers take.
+    TOML list of each one's; ``spin``: turns of two instructions that their interrupt handlers take; ``wait``:
+    instructions before the case, as a rule until the RTOS has had its first job.
 
     Every 10 ms the RTOS's job is due: ``board.deadlines[0]``.
     """
@@ -107,7 +116,8 @@ def start(folder: Path, impl: str, cases: dict[str, str], lines: dict[str, str],
         (folder / f"{name}.c").write_text(START.replace("CASE\n", case + "\n"))
         symbols = {"STACK": BASE[k] + 0x200000, "COUNTER": BASE[k] + 0x100000 + 4 * 6, "SPIN": spin,
                    "TCR": 0xFFD80010 if "TUNI0" in lines.get(name, "") else BASE[k] + 0x100040}  # fmt: skip
-        options = [f"-DBASE={BASE[k]:#x}", *(f"-Wa,--defsym,{key}={value:#x}" for key, value in symbols.items())]
+        options = [f"-DBASE={BASE[k]:#x}", f"-DWAIT={wait}"]
+        options += [f"-Wa,--defsym,{key}={value:#x}" for key, value in symbols.items()]
         subprocess.run(
             [cc, "-m4a-nofpu", "-ml", "-O2", "-Wall", "-Wno-unused-function", "-Werror", "-ffreestanding", "-nostdlib",
              "-static", "-Wl,--build-id=none,-n", f"-Wl,-Ttext={BASE[k]:#x}", "-Wl,-e,_start", f"-I{HERE}/include",

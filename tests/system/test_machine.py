@@ -263,4 +263,6 @@ def test_what_a_wild_guest_touches_is_kept_within_bounds():
         assert board.read(0, 0xFE000000 + 4 * k, 4) == 0
     unmapped = board.figures()["unmapped"]
     assert len(unmapped) == 201
-    assert unmapped["elsewhere"] == 800
+    assert unmapped[-1] == {"address": "elsewhere", "count": 800}
+    assert len(board.reports) == 51
+    assert board.reports[-1] == "tick 0: more addresses follow where nothing answers: they are counted, not reported"

@@ -15,7 +15,7 @@ from cosim.sh7780 import INT2MSKCR, INT2MSKR, INTEVT, INTMSK0, INTMSKCLR0, mask_
 from cosim.state import STATE_NAMES, pack, unpack
 from guests.build import artefact
 from hypervisor_node import firmware
-from hypervisor_node.model import BL, ENTRIES, FPU, MD, MMU, PAGE, RB, TI
+from hypervisor_node.model import BL, ENTRIES, FPU, MD, MMU, NO_VECTORS, PAGE, RB, TI
 from hypervisor_node.paths import charge
 from hypervisor_node.spumone import PIECE, Spumone
 
@@ -133,7 +133,7 @@ class TestStart:
     def test_the_highest_runs_first(self, drive):
         spumone = drive()
         assert (spumone.d.vcpu, spumone.state["pc"], spumone.state["sr"]) == ("a", 0x88000000, 0x700000F0)
-        assert spumone.d.vectors[0] == -1 and spumone.d.forward == []
+        assert spumone.d.vectors[0] == NO_VECTORS and spumone.d.forward == []
         assert spumone.d.charge == charge("start")
 
     def test_images_come_in_pieces(self, tmp_path):
@@ -226,7 +226,7 @@ class TestCalls:
         """As before stays as before."""
         spumone = drive()
         spumone.call("set_vbr", base)
-        assert spumone.r0 == -22 and spumone.d.vectors[0] == -1
+        assert spumone.r0 == -22 and spumone.d.vectors[0] == NO_VECTORS
         spumone.call("set_vbr", 0x88001000)
         spumone.call("set_vbr", base)
         assert spumone.r0 == -22 and spumone.d.vectors[0] == 0x88001000

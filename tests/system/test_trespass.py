@@ -219,3 +219,63 @@ def test_the_demonstration_has_none(impl: str) -> None:
 def test_a_wrong_option() -> None:
     with pytest.raises(Exception, match='trespass = .ignore.: expected "report", "refuse" or "off"'):
         machine(SPUMONE, "spumone.trespass=ignore")
+
+
+@impls
+@pytest.mark.parametrize("core", ["native", "python"])
+def test_cache_mode(tmp_path: Path, impl: str, core: str) -> None:
+    """A guest may clear the caches, and leave CCR as it is; write-through is told: it is everybody's."""
+    case = "WORD(0xff00001c) = 0x90d; store(0xff00001c, 0x103); store(0xff00001c, 0x103);"
+    board = start(tmp_path, impl, {"low": case}, {}, f"cpu.core={core}", wait=2)
+    board.go(10 * MS)
+    at = symbol(tmp_path, "low", "at_store")
+    assert said(board, "trespass") == [
+        f"guest low at pc 0x{at:08x} wrote 0x00000103 to CCR (0xff00001c): the caches of all guests work another way "
+        "from here on"
+    ]
+    assert board.core.state()["ccr"] == 0x103
+
+
+@impls
+@pytest.mark.parametrize("core", ["native", "python"])
+@pytest.mark.parametrize("timing", ["fast", "sh4a"])
+def test_units_that_are_anothers(tmp_path: Path, impl: str, core: str, timing: str) -> None:
+    """FPU and MMU of a guest whose table says it has none. One that has them uses them unseen."""
+    case = """
+        for (int k = 0; k < 100; k++)
+            __asm__ volatile(LABEL(at_fpu) ".word 0xf08d" ::: "memory"); /* FLDI0 */
+        store(0xff000010, 4);
+    """
+    without = {"two": "[]\nfpu=false\nmmu=false"}
+    sets = (f"cpu.core={core}", f"cpu.timing={timing}")
+    board = start(tmp_path, impl, {"one": case, "two": case}, without, *sets, wait=2)
+    board.go(10 * MS)
+    at = {key: symbol(tmp_path, "two", key) for key in ("at_fpu", "at_store")}
+    assert said(board, "trespass") == [
+        f"guest two at pc 0x{at['at_fpu']:08x} used the FPU, which has another guest's registers: its table says "
+        "fpu = false",
+        f"guest two at pc 0x{at['at_store']:08x} wrote MMUCR (0xff000010), which has another guest's values: its table "
+        "says mmu = false",
+    ]
+    assert board.figures()["trespasses"] == {"rtos": NOTHING, "one": NOTHING, "two": {"registers": 101, "memory": 0}}
+
+
+@impls
+def test_masks_of_others(tmp_path: Path, impl: str) -> None:
+    """A driver that masks all at its start makes the RTOS deaf; its own bits, and those of nobody, are its matter."""
+    case = "WORD(0xffd4003c) = 1; WORD(0xffd40038) = 1; WORD(0xffd40044) = ~0ul; store(0xffd40038, ~0ul);"
+    board = start(tmp_path, impl, {"low": case}, {"low": "['TUNI0']"})
+    board.go(30 * MS)
+    at = symbol(tmp_path, "low", "at_store")
+    assert said(board, "trespass") == [
+        f"guest low at pc 0x{at:08x} wrote 0xffffffff to 0xffd40038, the mask of ERI0, RXI0, BRI0, TXI0, TUNI3 too, "
+        "which is guest rtos's"
+    ]
+
+
+@impls
+def test_masks_refused(tmp_path: Path, impl: str) -> None:
+    board = start(tmp_path, impl, {"low": "store(0xffd40038, ~0ul);"}, {}, "spumone.trespass=refuse")
+    board.go(60 * MS)
+    assert said(board, "trespass")[0].endswith("guest rtos's: refused")
+    assert on_time(board, 5)

@@ -63,6 +63,9 @@ class NoLauncher:
     def send(self, body: Any, t: int = 0) -> None:
         pass
 
+    def note(self, text: str, t: int = 0) -> None:
+        pass
+
 
 def machine(path: Path, *sets: str) -> Machine:
     """The machine of a topology in this process, standing at tick 0; targets are called directly."""
