@@ -27,7 +27,7 @@ def run(observer: str, impl: str, timing: str) -> Any:
     images = [resolve(topology, name)["image"] for name in topology.guests]
     images += [firmware(topology, topology.nodes["spumone"])] * (impl == "firmware")
     symbols = [row for image in images for row in code_symbols(Path(image))]
-    more = {"symbols": symbols, "helpers": HELPERS} if observer == "attributed" else {}
+    more = {"symbols": symbols, "helpers": HELPERS} if observer == "attributed" else {"keep": True}
     handler = load_elf(Path(resolve(topology, "rtos")["image"])).symbol("serial_rx_handler")
     made.observe(observer, line="RXI0", pc=handler, symbol="serial_rx_handler", **more)
     command, says = LOADS["stress"]
