@@ -30,6 +30,7 @@ class Promise:
     plan: Changes = field(default_factory=list)
     posts: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # -> [quiet, credits]
     effects: dict[int, list[EffectRow]] = field(default_factory=dict)  # by address written
+    effect_rows: list[EffectRow] = field(default_factory=list)  # the same, as they were given
     outstanding: int = 0  # posted writes not yet answered
     quiet: int = NEVER  # horizon while posted writes are outstanding
     posted: bool = False  # a write was posted since the last promise
@@ -63,9 +64,10 @@ class Promise:
         self.next = answer.next
         self.plan = list(answer.plan)
         self.posts = {(a, n): [quiet, credits] for a, n, quiet, credits in answer.posts}
-        self.effects = {}
-        for row in answer.effects:
-            self.effects.setdefault(row[0], []).append(row)
+        if answer.effects is not self.effect_rows:
+            self.effect_rows, self.effects = answer.effects, {}
+            for row in answer.effects:
+                self.effects.setdefault(row[0], []).append(row)
         self.quiet = NEVER
         self.posted = False
 

@@ -74,7 +74,9 @@ CHECKED: dict[str, dict[str, str]] = {
         "answer-kind": "An answer is of the kind that the question asks for.",
         "answer-value": "`Answer.value` to a Read fits in the bytes that were asked for.",
         "answer-lines": "`Answer.lines` and the levels in `plan` and `effects` have bits for the lines of Ready only.",
-        "answer-own": "Leases, posts and effects are of addresses in the target's own regions.",
+        "answer-own": (
+            "Leases and effects are of addresses in the target's own regions. Post rows of others are never used."
+        ),
         "answer-lease": "A lease has a segment, and its segments' ticks rise.",
         "answer-sources": "`Answer.sources` is the interrupt controller's to give, each line once.",
         "answer-matched": "`Answer.matched` is at most `t`.",

@@ -172,7 +172,6 @@ def test_addresses_of_others():
     there = f"of 0x0c000000, which is not its own; {own}"
     row = (0x0C000000, 4, NEVER, [(0, 1, 0, 0)])
     assert checked("answer-own", leases=[(REGISTER, 4, NEVER, [(0, 1, 0, 0)]), row]) == f"lease {there}"
-    assert checked("answer-own", posts=[(0x0C000000, 4, NEVER, 1)]) == f"post row {there}"
     assert checked("answer-own", effects=[(0x0C000000, -1, 0, REGISTER, "end", 0)]) == f"effect {there}"
     assert checked("answer-own", effects=[(REGISTER, -1, 0, 0x0C000000, "end", 0)]) == f"effect {there}"
 
@@ -201,7 +200,7 @@ def test_what_was_found_to_be_its_own_is_remembered_within_bounds():
     component.regions = [(0, 1 << 25)]
     target = Inproc(component, "tmu")
     for first in range(0, 1 << 16, 1 << 10):
-        target.check(7, fine(posts=[(k, 4, NEVER, 1) for k in range(first, first + (1 << 10))]))
+        target.check(7, fine(leases=[(k, 4, NEVER, [(0, 0, 0, 0)]) for k in range(first, first + (1 << 10))]))
     assert len(target.own) <= 4096
 
 
