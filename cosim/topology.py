@@ -44,8 +44,8 @@ class Run(msgspec.Struct, forbid_unknown_fields=True):
     """How the nodes are placed and connected; nothing here changes a result."""
 
     placement: str = "process"  # process | inproc: all components in the CPU node's process
-    transport: str = "ipc"  # ipc | tcp, of the data sockets
-    control: str = ""  # endpoint at which nodes report; "" makes one
+    transport: str = "ipc"  # ipc | tcp, of the data sockets; over tcp with keys, which the run makes
+    control: str = ""  # where nodes report: ipc://PATH or tcp://127.0.0.1:PORT; "" makes an address of its own
     leases: bool = True  # registers, masks and SPUMONE's idle decision read locally
     quantum: str | int = "10ms"  # with somebody at a console the CPU looks for input this often, in virtual time
     # A node hangs when it had the chance to make progress for so many seconds (it ran, slept or was stopped) and made

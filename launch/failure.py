@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 import traceback
 from typing import Any
 
@@ -9,6 +11,8 @@ from cosim.topology import TopologyError
 from launch.record import CheckFailed, RecordError
 from launch.stop import Terminated
 from launch.supervise import NodeFailure
+
+OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def failure(command: str, error: BaseException) -> dict[str, Any]:
@@ -18,11 +22,14 @@ def failure(command: str, error: BaseException) -> dict[str, Any]:
         code = 2
     elif isinstance(error, (RecordError, NodeFailure, CheckFailed, Terminated)):
         code, words = error.code, getattr(error, "words", "")
-    elif not isinstance(error, KeyboardInterrupt):
+    elif not isinstance(error, KeyboardInterrupt) and getattr(error, "errno", 0) not in OUT_OF_FILES:
         words = "".join(traceback.format_exception(error))
     text = f"{error}"
     if isinstance(error, KeyboardInterrupt):
         code, text = 130, "stopped by Ctrl-C"
+    elif getattr(error, "errno", 0) in OUT_OF_FILES:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        text = f"no more files or sockets can be opened, this process may have {most}: raise the limit (ulimit -Hn)"
     elif words and not isinstance(error, NodeFailure):
         text = f"internal error, please report it: {type(error).__name__}: {error}"
     text = "; ".join(" ".join(part.split()) for part in (text, *getattr(error, "__notes__", ())))

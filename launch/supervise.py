@@ -132,7 +132,10 @@ class Child:
         """The end of its standard error."""
         if self.stderr is None or not self.stderr.exists():
             return ""
-        return self.stderr.read_text(errors="replace").strip()[-2000:]
+        try:
+            return self.stderr.read_text(errors="replace").strip()[-2000:]
+        except OSError as error:
+            return f"its standard error cannot be read: {error.strerror}"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -29,7 +30,7 @@ from cosim.link import allow_files
 from cosim.messages import Failed, Welcome
 from cosim.topology import load
 from launch.control import Control
-from launch.supervise import NodeFailure
+from launch.supervise import NodeFailure, Supervisor
 
 RTOS = EXAMPLES / "rtos.toml"
 UNTIL = ("--until", "20ms")
@@ -249,6 +250,20 @@ def test_no_file_can_be_opened(waiting):
     outcome = waiting.running.end()
     assert outcome.code == 0, outcome
     assert outcome.json["digest"] == undisturbed()
+
+
+def test_no_file_can_be_opened_in_the_start(cosim, rtos, monkeypatch):
+    def full(*_: Any) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Supervisor, "start", full)
+    outcome = cosim("run", RTOS, *UNTIL)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert outcome.code == 3
+    assert outcome.err.splitlines()[-1].startswith(
+        f"cosim: no more files or sockets can be opened, this process may have {most}: raise the limit (ulimit -Hn)"
+    )
+    assert "Traceback" not in outcome.err
 
 
 def test_keys_are_nowhere_to_be_read(waiting):
