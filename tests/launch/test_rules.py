@@ -30,8 +30,9 @@ from cosim.rules import CHECKED, RULES, BrokenRule, plain
 from launch.rules import Rules
 
 NUMBERS = "ticks instructions skipped leased_reads round_trips posted_writes".split()
-MAPS = "round_trips_by_target messages waited vcpus interrupts charges paths unmapped trespasses starvation".split()
-FIGURES = {**dict.fromkeys(NUMBERS, 0), **{key: {} for key in MAPS}, "deadlines": [], "latency": [], "reports": []}
+MAPS = "round_trips_by_target messages waited vcpus interrupts charges paths trespasses starvation".split()
+FIGURES = {**dict.fromkeys(NUMBERS, 0), **{key: {} for key in MAPS}, "deadlines": [], "latency": [],
+           "unmapped": [], "reports": []}  # fmt: skip
 CPG = [(0xFFC80000, 0xFFC800FF)]
 CPU = "cpu"
 PAUSED = Paused("started", "", {})
