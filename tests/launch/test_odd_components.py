@@ -36,7 +36,7 @@ def outcome(cosim, topology, rtos, inside):
 def test_figures_that_cannot_be_reported(outcome, placement, component, said, info):
     """The run was right and its result is kept; the exit code tells that a node failed."""
     got = outcome(component, placement)
-    assert got.code == 3 and f", odd: {said}; log " in got.last
+    assert got.code == 3 and f", odd: {said}" in got.last
     assert got.json["info"]["odd"] == {**info, "not_json": [said]}
     assert len(got.json["digest"]) == 64 and got.json["ticks"] == 2_000_000 and got.json["exit"] == 3
 
