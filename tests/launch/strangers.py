@@ -60,8 +60,8 @@ def knock(
 ) -> int:
     """``count`` strangers at the doors, at most 100 at once; how many were turned away. No one hears anything."""
     away = 0
-    with zmq.Context() as context:
-        for start in range(0, count, 100):
+    for start in range(0, count, 100):
+        with zmq.Context() as context:  # of its own: a context has room for some thousand sockets that are being closed
             group = [
                 Stranger(context, doors[k % len(doors)], *names[k // 5 % len(names)], secrets[k // 3 % len(secrets)])
                 for k in range(start, min(start + 100, count))
