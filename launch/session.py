@@ -55,8 +55,9 @@ from launch.rules import Rules
 from launch.supervise import FINISH, Limits, NodeFailure, Supervisor
 
 POLL = 30  # ms between looks at the children
-LAST_BYTES = 1.0  # seconds for what serial ports have sent to come, which it has in general done before
+LAST_BYTES = 10.0  # seconds for what serial ports have sent to come, which in general has come already
 BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
+UNLIMITED = 5.0  # seconds until a run without limits, asked to end, ends where it stands
 
 
 class Watcher:
@@ -227,8 +228,8 @@ class Session:
         child.works(FINISH, self.supervisor.watch.time)
         figures = self.command("finish")
         child.works("", self.supervisor.watch.time)
-        end = time.monotonic() + LAST_BYTES
-        while time.monotonic() < end and any(
+        end = self.supervisor.watch.time + LAST_BYTES
+        while self.supervisor.watch.time < end and any(
             count < figures["info"].get(node, {}).get("sent", 0) for node, count in self.heard.items()
         ):
             self.pump()  # each node has its own connection: this answer may overtake what another has sent
@@ -370,12 +371,15 @@ class Session:
         self.control.send(name, body, self.tick)
 
     def _wait_paused(self) -> Paused:
-        told = False
+        told = -1.0  # when the CPU node was asked to stop, on the watch's clock
+        limits, watch = self.supervisor.limits, self.supervisor.watch
         while self.paused is None:
             self.pump()
-            if stop.asked() and self.running and not told:
-                told = True
+            if stop.asked() and self.running and told < 0:
+                told = watch.time
                 self.ask("pause")
+            elif told >= 0 and not (limits.hang and limits.answer) and watch.time > told + UNLIMITED:
+                stop.at_once(stop.asked())  # a node that hangs is not found without limits
         paused, self.paused = self.paused, None
         return paused
 

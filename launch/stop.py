@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -44,6 +45,11 @@ def _handle(number: int, frame: FrameType | None) -> None:
     if _gentle and not _asked:
         _asked = number
         return
+    at_once(number)
+
+
+def at_once(number: int) -> NoReturn:
+    """End the command by a signal. Raises KeyboardInterrupt or Terminated."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     signal.signal(number, signal.SIG_IGN)  # once is enough: the nodes are being ended

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from cosim.link import ready
-from launch.evidence import Silence, Watch, read
+from launch.evidence import Reading, Silence, Watch, read
 from launch.guard import Guard
 
 START, FINISH = "start", "final digest"  # works that are long by their nature
@@ -60,7 +60,17 @@ class Question:
     tick: int
     seq: int
     since: float
-    silence: Silence = field(default_factory=Silence)  # what the node did since
+    silence: Silence = field(default_factory=Silence)  # what the node did since, while the asker could listen
+    listening: Silence = field(default_factory=Silence)  # what the asker did
+    overdue: bool = False
+
+    def add(self, seconds: float, asker: Reading | None, node: Reading) -> None:
+        """Account for ``seconds`` up to now. An asker that was stopped, or waited for a CPU, took no answer in them."""
+        if asker is not None:
+            before = self.listening.ran + self.listening.slept
+            self.listening.add(seconds, asker)
+            seconds = min(seconds, self.listening.ran + self.listening.slept - before)
+        self.silence.add(seconds, node)
 
     def __str__(self) -> str:
         return f"{self.asker} the answer to {self.what} of tick {self.tick}"
@@ -214,6 +224,9 @@ class Supervisor:
         child = self.children.get(target)
         if child is not None and child.owes is None:
             child.owes = Question(asker, what, tick, seq, self.watch.time)
+        elif child is not None and child.owes is not None:
+            # The asker has looked again just now, and no answer was there.
+            child.owes.overdue = 0 < self.limits.answer < child.owes.silence.chance
 
     def check(self) -> list[str]:
         """Look at the children. Returns what a person should know; raises NodeFailure for one that died or hangs."""
@@ -250,7 +263,7 @@ class Supervisor:
         silence = child.silence
         silence.add(passed, now)
         if owes is not None:
-            owes.silence.add(passed, now)
+            owes.add(passed, read(self.children[owes.asker].pid), now)
         if child.work:
             hangs = limits.start and silence.slept > limits.start  # CPU time is progress
         else:
@@ -260,7 +273,7 @@ class Supervisor:
             owed = f"; it owes {owes}" if owes is not None else ""
             text = f"{how}: no progress for {still:.1f} s, {silence.describe()} (pid {child.pid}){owed}"
             raise NodeFailure(child.name, text)
-        if owes is not None and limits.answer and owes.silence.chance > limits.answer:
+        if owes is not None and owes.overdue:
             text = f"gives signs of life but owes {owes} for {self.watch.time - owes.since:.1f} s"
             raise NodeFailure(child.name, f"{text}, {owes.silence.describe()} (pid {child.pid})")
 

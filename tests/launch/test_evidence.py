@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from launch.evidence import Reading, Silence, Thread, Watch, growth, read
+from launch.supervise import Question
 
 
 def process(state: str, ran: float = 0.0, waited: float = 0.0, helper: str = "S") -> Reading:
@@ -142,3 +143,20 @@ class TestWatch:
         watch = Watch()
         time.sleep(0.01)
         assert watch.look() == 0
+
+
+class TestQuestion:
+    def asked(self, *askers: Reading) -> Question:
+        question = Question("cpu", "Read", 5, 1, 0.0)
+        for asker in askers:
+            question.add(0.1, asker, process("S"))
+        return question
+
+    def test_the_node_asked_is_asleep_and_the_asker_listens(self):
+        assert self.asked(*[process("S")] * 5).silence.slept == pytest.approx(0.4)
+
+    def test_an_asker_that_is_stopped_takes_no_answer(self):
+        assert self.asked(*[process("T")] * 5).silence.chance == 0
+
+    def test_an_asker_that_waits_for_a_cpu_takes_no_answer(self):
+        assert self.asked(*[process("R", 0.5)] * 5).silence.chance == 0

@@ -83,7 +83,8 @@ class TestAnswers:
             time.sleep(3)
             assert running.process.poll() is None
             running.signal(signal.SIGINT)
-            assert running.end().code == 130
+            outcome = running.end()
+        assert outcome.code == 130 and outcome.last.startswith("cosim: stopped by Ctrl-C; virtual time "), outcome
 
 
 class TestStart:
