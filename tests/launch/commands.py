@@ -19,6 +19,10 @@ from launch import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts jobs in the background with Ctrl-C ignored, and what the tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PROMPT = r"linux:^guest\$ "
 
 BOARD = """\
