@@ -90,7 +90,8 @@ CHECKED: dict[str, dict[str, str]] = {
             "answer to `report`."
         ),
         "directive-vcpu": (
-            "Guests that a Directive or Vcpus names are those of `partitions`, which the first one gives."
+            "Guests that a Directive or Vcpus names are those of `partitions`, which the first one gives; in `owners` "
+            "SPUMONE may be one, for the serial port that its guests share."
         ),
         "directive-start": "`more`, `labels` and `partitions` come at the start only, `more` 256 times at most.",
         "directive-again": "`again` comes 64 times in a row at most.",

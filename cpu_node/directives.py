@@ -51,7 +51,8 @@ class Directives:
             if code not in LINE:
                 self._broken("directive-line", f"INTEVT {code:#05x}; expected that of a source of the board")
         for _, guest in d.owners or ():
-            self._guest(guest)
+            if guest != "SPUMONE":  # which owns the line of a serial port that its guests share
+                self._guest(guest)
 
     def _start(self, trap: Trap, d: Directive) -> None:
         self.pieces += d.more

@@ -87,6 +87,7 @@ def test_guests():
     known = "those of its partitions are linux, rtos"
     assert at_start("directive-vcpu", first(vcpu="x\x1b")) == f"names guest 'x\\x1b'; {known}"
     assert at_start("directive-vcpu", first(owners=[(0x580, "nobody")])) == f"names guest 'nobody'; {known}"
+    machine(first(owners=[(0x580, "SPUMONE")])).start([], None)
     assert "expected each guest once" in at_start("directive-vcpu", first(partitions=[GUESTS[0], GUESTS[0]]))
     assert later("directive-vcpu", Directive(0, "third", STATE)) == f"names guest 'third'; {known}"
 

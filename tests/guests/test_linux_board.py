@@ -73,13 +73,17 @@ def test_the_patched_kernel_leaves_scif0_and_the_second_timer_unit_alone(built, 
 def test_started_as_in_the_topology_the_ceiling_kernel_never_masks_more_than_level_7(built):
     board = Board(built("linux-ceiling", "vmlinux"), LINUX.cmdline, OTHERS, LINUX.entry, LINUX.sr)
     masks = {board.core.state()["sr"] >> 4 & 15}
-    write = board.write
+    read, write = board.read, board.write
 
-    def watched(tick: int, address: int, size: int, value: int) -> None:
+    def reads(tick: int, address: int, size: int) -> int:
+        masks.add(board.core.state()["sr"] >> 4 & 15)
+        return read(tick, address, size)
+
+    def writes(tick: int, address: int, size: int, value: int) -> None:
         masks.add(board.core.state()["sr"] >> 4 & 15)
         write(tick, address, size, value)
 
-    board.write = watched
+    board.read, board.write = reads, writes
     assert board.run(LIMIT, PROMPT), board.output.decode(errors="replace")
     board.type("stress -c 1 -t 1; echo slept\n")
     assert board.run(4 * LIMIT, b"\nslept")

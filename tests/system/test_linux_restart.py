@@ -70,7 +70,7 @@ def reset_and_rise(offset: int | None) -> tuple[int, list[int]]:
     m = machine(SPUMONE, *SETS, "spumone.impl=firmware")
     m.look = lambda: None
     handler = load_elf(artefact("rtos", "rtos-demo-spumone.elf")).symbol("serial_rx_handler")
-    m.observe("latency", line="RXI0", symbol="serial_rx_handler", pc=handler)
+    m.observe("latency", line="RXI0", symbol="serial_rx_handler", pc=handler, keep=True)
     m.arm("scif1", SHELL)
     assert m.go(PATIENCE, True) == ("match", "")
     m.set_timing("sh4a", m.core.tick)

@@ -78,9 +78,10 @@ void main(void)
 #if GUEST == 0
     WORD(0xffd40000) = 0x18000000; /* levels of TUNI0 and TUNI3: 12 and 8 */
     WORD(0xffd40004) = 0x10000000;
-    WORD(0xffd4003c) = 3;
+    WORD(0xffd4003c) = 1; /* each unmasks the timer unit that is its own */
     timer(0xffd80000, 33333); /* 4 ms */
 #else
+    WORD(0xffd4003c) = 2;
     timer(0xffdc0000, 16666);
 #endif
     mask(0);
