@@ -542,7 +542,8 @@ class Model:
             lowest = min((other.imask if other.index < vcpu.index else other.imask - 1 for other in wait), default=15)
             if self.serial is not None:
                 lowest = min(lowest, self.serial.level - 1)
-            d.idle = (charge("idle", *["elect"] * len(self.vcpus), "sleep"), lowest)
+            if lowest >= 0:  # else any IMASK lets in what would wake another
+                d.idle = (charge("idle", *["elect"] * len(self.vcpus), "sleep"), lowest)
         return d
 
     def _move_units(self, vcpu: Vcpu) -> list[str]:
