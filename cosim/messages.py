@@ -93,6 +93,7 @@ class Ready(Body):
     endpoint: str
     lines: list[str]
     regions: list[tuple[Word, Word]]  # first and last address
+    registers: list[tuple[Word, str]] = []  # address and name of each that a person may be told of
 
 
 class Status(Body):
@@ -107,7 +108,7 @@ class Status(Body):
 class Start(Body):
     """Launcher to CPU node: the targets, then load and stand at tick 0. Answered by Paused.
 
-    A target is a map: name, role, and endpoint, lines, regions as in its Ready, and over tcp key, its public
+    A target is a map: name, role, and endpoint, lines, regions, registers as in its Ready, and over tcp key, its public
     key; in the inproc placement component and config instead, and the CPU node makes the component itself.
     """
 

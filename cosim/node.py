@@ -46,7 +46,8 @@ def serve(link: Link, context: Any, component: Device, host: Host, endpoint: str
         gate.expect(peer, "cpu")
         gate.guard(data, link.keys.secret)
     door = Door(data, endpoint)
-    link.send(Ready(door.endpoint, list(component.line_names), list(component.regions)))
+    names = [(row.address, row.name) for row in component.registers]
+    link.send(Ready(door.endpoint, list(component.line_names), list(component.regions), names))
     intake = Intake(component, host)
     poller = zmq.Poller()
     own = [data, link.socket, gate.socket]

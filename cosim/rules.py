@@ -78,6 +78,7 @@ CHECKED: dict[str, dict[str, str]] = {
             "Leases and effects are of addresses in the target's own regions. Post rows of others are never used."
         ),
         "answer-lease": "A lease has a segment, and its segments' ticks rise.",
+        "lease-true": "A lease gives what the target would answer to a Read at that tick; `--check leases` asks.",
         "answer-sources": "`Answer.sources` is the interrupt controller's to give, each line once.",
         "answer-matched": "`Answer.matched` is at most `t`.",
         "posted-lines": "After posted writes the levels are those that their effects gave.",

@@ -42,6 +42,7 @@ class Target:
     def __init__(self, name: str, role: str, lines: list[str], regions: list[tuple[int, int]]) -> None:
         self.name, self.role, self.line_names, self.regions = name, role, lines, regions
         self.promise = Promise(name)
+        self.registers: dict[int, str] = {}  # names by address, as far as the target has told them
         self.levels = 0
         self.round_trips: dict[str, int] = {}
         self.posted = 0
@@ -52,6 +53,10 @@ class Target:
         self.waited = 0.0  # seconds of wall time until its answers were in
         self.own: set[int] = set()  # addresses that were found to be its own
         self.effects: list[EffectRow] = []  # of the last answer, found to be right
+
+    def register(self, address: int) -> str:
+        """A register as it is told of: its name and address."""
+        return f"{self.registers.get(address, 'register')[:31]} (0x{address:08x})"
 
     def call(self, t: int, body: Body) -> Any:
         """Ask and wait for the answer, which is that of the posted writes before it too."""
@@ -198,6 +203,7 @@ class Inproc(Target):
     def __init__(self, component: Any, role: str) -> None:
         super().__init__(component.name, role, list(component.line_names), list(component.regions))
         self.component = component
+        self.registers = {row.address: row.name for row in getattr(component, "registers", ())}
         self._posted: tuple[int, Any] | None = None
 
     def _call(self, t: int, body: Body) -> Any:

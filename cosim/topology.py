@@ -47,6 +47,7 @@ class Run(msgspec.Struct, forbid_unknown_fields=True):
     transport: str = "ipc"  # ipc | tcp, of the data sockets; over tcp with keys, which the run makes
     control: str = ""  # where nodes report: ipc://PATH or tcp://127.0.0.1:PORT; "" makes an address of its own
     leases: bool = True  # registers, masks and SPUMONE's idle decision read locally
+    check_leases: bool = False  # each leased read is asked of its node too, and compared: slow
     quantum: str | int = "10ms"  # with somebody at a console the CPU looks for input this often, in virtual time
     # A node hangs when it had the chance to make progress for so many seconds (it ran, slept or was stopped) and made
     # none. Time in which it waited for a CPU or for the disk does not count. 0 is no limit, for a debugger on a node.
@@ -199,6 +200,8 @@ def check(raw: dict[str, Any], path: Path) -> Topology:
     for key in ("hang_limit", "answer_limit", "start_limit"):
         if getattr(run, key) < 0:
             raise TopologyError(f"[run] {key} = {getattr(run, key)!r}: expected seconds, or 0 for no limit")
+    if run.check_leases and not run.leases:
+        raise TopologyError("[run] check_leases = true, leases = false: expected leases, which are to be checked")
     _check_nodes(topology)
     _check_guests(topology)
     return topology

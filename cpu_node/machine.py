@@ -17,7 +17,6 @@ from typing import Any
 from cosim import NEVER
 from cosim.activity import Row, doing
 from cosim.clock import ClockError, grid_after, horizon
-from cosim.inputs import figures
 from cosim.messages import (
     Advance,
     Answer,
@@ -41,8 +40,10 @@ from cosim.target import Target, TargetError
 from cpu_node.attribution import Attributed
 from cpu_node.directives import Directives
 from cpu_node.firmware import CALLS, STARTS, Firmware
+from cpu_node.lease_check import LeaseCheck
 from cpu_node.observers import Deadline, Latency
 from cpu_node.partition import Partition
+from cpu_node.polling import Polling
 from cpu_node.python_core.core import EXTRAS
 from cpu_node.python_core.exceptions import INTMU
 from cpu_node.starvation import Starvation
@@ -86,6 +87,10 @@ class Machine:
 
     def __init__(self, core: Any, targets: list[Target], look: Callable[[], None], leased: bool = True) -> None:
         self.core, self.look, self.leased = core, look, leased
+        self.keeper = core  # who has the leases, and serves reads by them
+        self.check: LeaseCheck | None = None
+        self.polling = Polling(self)
+        self.note: Callable[[str], None] = lambda text: None  # tells the person who started the run
         self.quantum = 0  # ticks between looks for typed input; 0: nobody can type
         self.targets = sorted(targets, key=lambda target: target.name)
         self.hypervisor = next((t for t in targets if t.role == "hypervisor"), None)
@@ -157,7 +162,12 @@ class Machine:
             self.unmapped.access(tick, self.vcpu, "read", address, size)
             return 0
         was = doing(Row.BUS)
+        if self.check is not None and (value := self.check.read(target, tick, address, size)) is not None:
+            self.polling.leased(target, address, value)
+            doing(was)
+            return value
         answer = self._ask(target, tick, Read(address, size, self._seen(target)))
+        self.polling.read(target, tick, address, answer.value)
         doing(was)
         if answer.value >> 8 * size:
             text = f"value {answer.value:#x} to a read of {size} bytes at 0x{address:08x}; expected one that fits"
@@ -178,6 +188,7 @@ class Machine:
         if target is None:
             self.unmapped.access(tick, self.vcpu if pc != SPUMONE_PC else "", "write", address, size)
             return
+        self.polling.write(target)
         body = Write(address, size, value, self._seen(target))
         if self.leased and target.promise.may_post(tick, address, size, value):
             self._post(target, tick, body)
@@ -191,13 +202,13 @@ class Machine:
         if not target.promise.post(body.address, body.size):
             self._drop_leases(target)
         for _, _, falls, changed, how, mask in effects:
-            self.core.drop_leases(changed, changed)
+            self.keeper.drop_leases(changed, changed)
             old = target.constant.pop(changed, None)
             if how != "end" and old is not None:
                 bits = body.value & mask
                 new = bits if how == "store" else old | bits if how == "set" else old & ~bits
                 target.constant[changed] = new
-                self.core.add_leases([(changed, body.size, NEVER, [(0, new, 0, 0)])])
+                self.keeper.add_leases([(changed, body.size, NEVER, [(0, new, 0, 0)])])
             self._levels(target, tick, target.levels & ~falls)
         target.post(tick, body)  # with the levels that it is to leave
         if target is self.intc:
@@ -205,11 +216,16 @@ class Machine:
         self._limit(target.promise.quiet)
 
     def _ask(self, target: Target, tick: int, body: Any) -> Answer:
+        target.promise.supersede()
+        answer = self.question(target, tick, body)
+        self.renew(target, tick, answer)
+        return answer
+
+    def question(self, target: Target, tick: int, body: Any) -> Answer:
+        """A target's answer, before anything is done with it."""
         if target is self.intc:
             self._send_lines()
-        target.promise.supersede()
         answer: Answer = target.call(tick, body)
-        self._renew(target, tick, answer)
         if time.monotonic() - self.looked > 10 * SLICE:  # a guest that polls may ask all through a slice
             self._limit(tick)
         return answer
@@ -219,9 +235,10 @@ class Machine:
             target.promise.outstanding = 0
             got = target.collect()
             if got is not None:
-                self._renew(target, *got)
+                self.renew(target, *got)
 
-    def _renew(self, target: Target, tick: int, answer: Answer) -> None:
+    def renew(self, target: Target, tick: int, answer: Answer) -> None:
+        """Take an answer: its promise, lines, leases, and the controller's table."""
         target.check(tick, answer)
         target.promise.renew(tick, answer)
         self._levels(target, tick, answer.lines)
@@ -233,7 +250,7 @@ class Machine:
             self.matched = answer.matched
         if self.leased:
             self._drop_leases(target)
-            self.core.add_leases(answer.leases)
+            self.keeper.add_leases(answer.leases)
             followed = {row[3] for row in answer.effects if row[4] != "end"}
             target.constant = {row[0]: row[3][0][1] for row in answer.leases if row[0] in followed}
         self._limit(target.promise.due())
@@ -244,16 +261,21 @@ class Machine:
 
     def _drop_leases(self, target: Target) -> None:
         for first, last in target.regions:
-            self.core.drop_leases(first, last)
+            self.keeper.drop_leases(first, last)
 
     def _seen(self, target: Target) -> list[tuple[int, int]]:
         """Leased reads since the last message to this target; others' are kept for theirs."""
-        for address, value, _, _ in self.core.take_lease_reads():
+        self._share_reads()
+        seen, target.seen = target.seen, {}
+        return list(seen.items())
+
+    def _share_reads(self) -> None:
+        """Leased reads go to those whose registers they are of."""
+        for address, value, _, _ in self.keeper.take_lease_reads():
             owner = self._target(address)
             if owner is not None:
                 owner.seen[address] = owner.seen.get(address, 0) | value
-        seen, target.seen = target.seen, {}
-        return list(seen.items())
+                self.polling.leased(owner, address, value)
 
     # Interrupt lines ------------------------------------------------------------------------------------
 
@@ -734,12 +756,18 @@ class Machine:
             self.partition.gather()
         if self.starvation is not None:
             self.starvation.look(self.core.tick)
+        self._share_reads()
+        self.polling.look()
         self.next_sync += SYNC
 
     def _catch_up(self, target: Target) -> None:
         self._ask(target, self.core.tick, Advance())
 
     # From outside, between runs -----------------------------------------------------------------------------
+
+    def check_leases(self) -> None:
+        """Hold each leased read against the target's own answer from here on: before the start."""
+        self.keeper = self.check = LeaseCheck(self)
 
     def set_timing(self, timing: str, tick: int) -> None:
         """Go on under another timing from the first boundary at or past ``tick``. Raises MachineError."""
@@ -873,7 +901,7 @@ class Machine:
         whole.update(core.ram_sha256())
         for name in sorted(finals):
             whole.update(name.encode() + finals[name].digest)
-        info = {name: figures(final.info) for name, final in finals.items()}
+        info = {name: final.info for name, final in finals.items()}
         faults = [f"{name}: {text}" for name, row in info.items() for text in row.get("not_json", ())]
         return {**self.figures(), "digest": whole.hexdigest(), "info": info, "faults": faults}
 
@@ -886,7 +914,7 @@ class Machine:
             "ticks": core.tick,
             "instructions": core.instructions,
             "skipped": core.skipped,
-            "leased_reads": core.leased_reads,
+            "leased_reads": core.leased_reads if self.check is None else self.check.compared,
             "round_trips": sum(sum(kinds.values()) for kinds in trips.values()),
             "round_trips_by_target": trips,
             "posted_writes": sum(t.posted for t in self.targets),

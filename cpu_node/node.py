@@ -132,7 +132,9 @@ class CpuNode:
         targets = [self._target(row, context) for row in start.targets]
         wiring.check(targets, config["ram"])
         self.machine = Machine(core, targets, self._look, config["leases"])
-        self.machine.quantum = config["quantum"]
+        self.machine.quantum, self.machine.note = config["quantum"], self._note
+        if config.get("check_leases"):
+            self.machine.check_leases()
         self.asking = Asking(self.machine)
         if config["hot"] and not getattr(core, "generates", True):
             text = "no code generator for this host: all is interpreted, many times slower"
@@ -192,7 +194,9 @@ class CpuNode:
         self.monitors[name] = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED)
         socket.connect(row["endpoint"])
         regions = [(first, last) for first, last in row["regions"]]
-        return Remote(name, role, row["lines"], regions, socket, self._waiting)
+        remote = Remote(name, role, row["lines"], regions, socket, self._waiting)
+        remote.registers = {address: text for address, text in row.get("registers", ())}
+        return remote
 
     def _tick(self) -> int:
         machine = self.machine

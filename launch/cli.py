@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--record", type=Path, metavar="DIR",
                      help="keep consoles, journal, digests and result there, as the run goes")  # fmt: skip
     run.add_argument("--profile", action="store_true", help="show where host time went in the CPU node")
+    run.add_argument("--check", choices=("leases",),
+                     help="answer each leased read by its lease, ask the node as well, and compare: slow")  # fmt: skip
     run.add_argument("--plain", action="store_true", help="no live screen, also on a terminal")
     _share(run, sets)
 

@@ -13,6 +13,7 @@ from cosim.image import ImageError, load_elf
 from cosim.topology import Topology, TopologyError, load, ticks
 from launch import profile, stop
 from launch.failure import failure
+from launch.images import images, shown
 from launch.monitor import make_monitor
 from launch.record import Record, check_json, write_json
 from launch.session import Session
@@ -23,7 +24,7 @@ EXIT = {"until": 0, "match": 0, "guest": 1, "stalled": 4}
 
 def run(args: argparse.Namespace) -> int:
     """Run, show, record and report; returns the exit code."""
-    topology = load(args.topology, args.sets)
+    topology = load(args.topology, [*args.sets, *(["run.check_leases=true"] if args.check else [])])
     until = NEVER if args.until is None else ticks(args.until, "--until")
     armed = parse_until_line(args.until_line, topology)
     check_json(args.json)
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         profile.show(result["profile"])
     for line in result["reports"]:
         tell(f"cosim: {line}")
+    tell(f"cosim: images: {shown(result['images'])}")
     hows = {"until": "reached", "match": "line seen", "guest": "guest failed", "stalled": "stalled"}
     how = hows.get(result["reason"]) or result["error"]
     detail = f", {result['detail']}" if result["detail"] else ""
@@ -81,6 +83,7 @@ def _run(args: argparse.Namespace, topology: Topology, until: int, armed: tuple[
                 result["error"] = stop.stopped_by(stop.asked())
             if args.profile:
                 result["profile"] = figures["profile"]
+            result["images"] = images(session)
             result["ports"] = {port: path and str(path) for port, path in record.paths.items()}
             result["complete_ticks"] = record.complete
             record.end(result)

@@ -153,7 +153,8 @@ class Session:
         if node["role"] == "cpu":
             run = self.topology.run
             quantum = ticks(run.quantum) if self.interactive else 0
-            config.update(ram=self.topology.machine.ram, leases=run.leases, quantum=quantum)
+            config.update(ram=self.topology.machine.ram, leases=run.leases, quantum=quantum,
+                          check_leases=run.check_leases)  # fmt: skip
             config["guests"] = {} if hypervisor else self.guests
             # For a debugger, who takes registers as the first file has them: one with an FPU, if there is one.
             rows = sorted(self.guests.values(), key=lambda guest: not guest["fpu"])
@@ -172,6 +173,7 @@ class Session:
             return {**row, "component": config.pop("component"), "config": config}
         ready = self.ready[name]
         row |= {"endpoint": ready.endpoint, "lines": ready.lines, "regions": ready.regions}
+        row["registers"] = ready.registers
         return {**row, "key": self.control.public[name]} if ready.endpoint.startswith("tcp://") else row
 
     # Go and ask ---------------------------------------------------------------------------------------------

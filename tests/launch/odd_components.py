@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from cosim.device import Device
+from cosim.messages import LeaseRow
 from cosim.registers import Register
+from device_nodes.scif import TDFE, Scif
 
 AT = 0xFF900000
 
@@ -78,3 +80,11 @@ class AtTheCore(Odd):
     def setup(self) -> None:
         super().setup()
         self.regions = [(0xFEFFFF00, 0xFF000003)]
+
+
+class StuckFlag(Scif):
+    """Its lease says that the transmit FIFO never takes more."""
+
+    def leases(self) -> list[LeaseRow]:
+        rows = super().leases()
+        return [(a, n, e, [(t, v & ~TDFE, k, s) for t, v, k, s in segments]) for a, n, e, segments in rows]

@@ -93,7 +93,8 @@ def test_off_a_terminal(rtos, linux):
     lines = outcome.out.splitlines()
     assert "rtos| rtos: ready" in lines and "linux| guest$ " in lines
     assert all(line.startswith(("rtos| ", "linux| ")) for line in lines)
-    *told, last = outcome.err.splitlines()
+    *told, images, last = outcome.err.splitlines()
+    assert images.startswith("cosim: images: linux ")
     (why,) = (line for line in told if " is no error: " in line)
     assert why.startswith("cosim: 'sh-tmu.1: ch0: failed to request irq 112'")
     status_lines = [line for line in told if line != why]

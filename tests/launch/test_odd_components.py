@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 BOARD = '\n[nodes.odd]\nrole = "device"\ncomponent = "tests.launch.odd_components:{}"'
@@ -57,3 +59,37 @@ def test_figures_that_cannot_be_reported(outcome, placement, component, said, in
 def test_what_would_pass_in_silence(outcome, placement, component, code, said):
     got = outcome(component, placement)
     assert said in got.last and (got.code, got.json["exit"]) == (code, code)
+
+
+@PLACEMENTS
+def test_a_wrong_lease(cosim, topology, rtos, inside, placement):
+    arguments = (
+        "run",
+        topology.path,
+        "--until",
+        "100us",
+        "--plain",
+        "--set",
+        f"run.placement={placement}",
+        "--json",
+        "-",
+    )
+    right = cosim(*arguments)
+    checked = cosim(*arguments, "--check", "leases")
+    assert checked.code == 0 and checked.json["digest"] == right.json["digest"]
+    assert checked.json["leased_reads"] > 0
+    topology.replace('port = "rtos"', 'port = "rtos"\ncomponent = "tests.launch.odd_components:StuckFlag"')
+    found = cosim(*arguments, "--check", "leases")
+    assert found.code == 3
+    said = (
+        r"scif0: at tick \d+: FSR \(0xffe00010\) read at PC 0x8e00[0-9a-f]{4}: its lease says 0x0040, the node answers "
+    )
+    assert re.search(
+        said + r"0x0060; the lease holds from tick \d+ until \d+ \(rule lease-true\); virtual time 0\.00", found.last
+    )
+
+
+def test_a_check_of_leases_without_leases(cosim, topology, rtos):
+    outcome = cosim("run", topology.path, "--check", "leases", "--set", "run.leases=false")
+    expected = "[run] check_leases = true, leases = false: expected leases, which are to be checked"
+    assert (outcome.code, outcome.last) == (2, f"cosim: {expected}")

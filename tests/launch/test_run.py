@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import stat
+import struct
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,44 @@ class TestPorts:
         outcome = run("run", SPUMONE, "--set", "scif1.host=tcp:0.0.0.0:7777")
         assert outcome.code == 2
         assert "a port listens on 127.0.0.1 only" in outcome.last
+
+
+def test_digests_of_the_images(cosim, topology, rtos):
+    """Two people can tell whether they ran the same programs."""
+    outcome = cosim("run", topology.path, "--until", "1ms", "--plain", "--json", "-")
+    digest = hashlib.sha256((rtos / "hello.elf").read_bytes()).hexdigest()
+    assert outcome.json["images"] == {"rtos": {"file": str((rtos / "hello.elf").resolve()), "sha256": digest}}
+    assert outcome.err.splitlines()[-2] == f"cosim: images: rtos {digest[:16]} hello.elf"
+
+
+def test_the_firmware_is_an_image(cosim, topology, rtos):
+    topology.add('[nodes.spumone]\nrole = "hypervisor"\nimpl = "firmware"')
+    topology.replace("hello.elf", "rtos-demo-spumone.elf")
+    outcome = cosim("run", topology.path, "--until", "1ms", "--plain", "--json", "-")
+    files = {name: Path(row["file"]).name for name, row in outcome.json["images"].items()}
+    assert files == {"rtos": "rtos-demo-spumone.elf", "spumone": "spumone.elf"}
+    assert all(re.fullmatch("[0-9a-f]{64}", row["sha256"]) for row in outcome.json["images"].values())
+
+
+# mov.l @(8,pc),r8; mov.w @r8,r2; bra .-2; nop; .long FSR of SCIF0
+POLL = struct.pack("<4HI", 0xD801, 0x6281, 0xAFFD, 0x0009, 0xFFE00010)
+
+
+@pytest.mark.parametrize("placement", ["process", "inproc"])
+def test_a_guest_that_polls(cosim, topology, placement):
+    """Told while it goes and at the end, as a process too with the register's name."""
+    (topology.path.parent / "poll.bin").write_bytes(POLL)
+    topology.replace("guest:rtos/hello.elf", "poll.bin")
+    topology.add("load = 0x0e000000\nentry = 0x8e000000")
+    outcome = cosim("run", topology.path, "--until", "1s", "--plain", "--json", "-",
+                    "--set", f"run.placement={placement}")  # fmt: skip
+    said = ("guest rtos polls FSR (0xffe00010) of scif0 at PC 0x8e000002: it reads 0x60 each time, and uses nothing "
+            "else of this node, since tick 0")  # fmt: skip
+    assert (outcome.code, outcome.err.count(said)) == (0, 2)
+    assert [report.partition(": ")[2] for report in outcome.json["reports"]] == [said]
+
+
+@pytest.mark.parametrize("example", ["hello", "rtos", "spumone", "watchdog"])
+def test_no_example_polls(cosim, rtos, linux, inside, example):
+    outcome = cosim("run", EXAMPLES / f"{example}.toml", "--until", "3s", "--plain", "--set", "run.placement=inproc")
+    assert outcome.code in (0, 4) and " polls " not in outcome.err

@@ -87,7 +87,7 @@ ADDED = [
     ("[machine]\nrom = 1", "[machine]: unknown key 'rom' (did you mean ram?); keys are ram"),
     ("[machine]\nram = [1]", "[machine]: Expected `array` of length 2, got 1 - at `$.ram`"),
     ("[run]\nquantun = 1", "[run]: unknown key 'quantun' (did you mean quantum?); "
-     "keys are answer_limit, control, hang_limit, leases, placement, quantum, start_limit, transport"),
+     "keys are answer_limit, check_leases, control, hang_limit, leases, placement, quantum, start_limit, transport"),
     ("[run]\nplacement = 'thread'", "[run] placement = 'thread': expected process or inproc"),
     ("[run]\ntransport = 'udp'", "[run] transport = 'udp': expected ipc or tcp"),
     ("[run]\nleases = 'no'", "[run]: Expected `bool`, got `str` - at `$.leases`"),
@@ -106,8 +106,8 @@ SETS = [
     ("cpo.core=python", f"--set cpo.core=python: no table 'cpo' (did you mean cpu or cpg?); {TABLES}"),
     ("cpu.cor=python", "[nodes.cpu]: unknown key 'cor' (did you mean core?); "
      "keys are component, core, gdb, hot, placement, role, skip_loops, timing, timing_from"),
-    ("run.leasses=false", "[run]: unknown key 'leasses' (did you mean leases?); "
-     "keys are answer_limit, control, hang_limit, leases, placement, quantum, start_limit, transport"),
+    ("run.leasses=false", "[run]: unknown key 'leasses' (did you mean leases or check_leases?); "
+     "keys are answer_limit, check_leases, control, hang_limit, leases, placement, quantum, start_limit, transport"),
     ("cpu.core=3", "[nodes.cpu] core = 3: expected str, e.g. 'native'"),
     ("rtos.priority=first", "[guests.rtos]: Expected `int`, got `str` - at `$.priority`"),
 ]  # fmt: skip

@@ -75,6 +75,7 @@ class TestSameDigest:
             ["cpu.hot=1", "run.placement=inproc"],
             [f"cpu.hot={random.randrange(2, 100)}", "run.placement=inproc"],
             ["run.leases=false", "cpu.skip_loops=false", "run.placement=inproc"],
+            ["run.check_leases=true", "run.placement=inproc"],
         ],
         ids=" ".join,
     )
