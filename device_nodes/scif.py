@@ -377,7 +377,8 @@ class Scif(Device):
         going = NEVER
         if self.terminals.blocked():
             going = next((end for byte, _, end in self.sending if byte >= GO), NEVER)
-        return min(self.terminals.due(), going)
+        # Not before it was due when it was not stopped: a posted write may be what lets it go on.
+        return min(self.terminals.due(), max(going, self.terminals.held()))
 
     def leases(self) -> list[LeaseRow]:
         """SCR, FSR, TFDR and LSR, which drivers read in each interrupt; FSR up to TEND."""

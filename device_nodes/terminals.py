@@ -50,6 +50,12 @@ class Terminals:
         """Whether a character waits for its guest to have the terminal go on."""
         return any(self.waiting[n] for n in self.output.stopped)
 
+    def held(self) -> int:
+        """Tick at which the next of those characters would go on the line if its terminal went on at once."""
+        return min(
+            (max(self.free, self.waiting[n][0][0]) for n in self.output.stopped if self.waiting[n]), default=NEVER
+        )
+
     def send(self) -> list[tuple[int, int]]:
         """The character that is due goes on the line: (tick of arrival, byte and errors) of it and its framing."""
         tick, channel = self._next()
