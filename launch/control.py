@@ -31,7 +31,7 @@ from launch.supervise import NodeFailure
 
 FOLDER = 75  # bytes; the system takes 107 for a socket, and a node's name may have 31
 AT_ONCE = 1000  # frames taken in one go
-WAITING = 100  # frames of one connection that wait to be taken; behind them its sender waits
+WAITING = 2000  # frames of one connection that wait to be taken; behind them its sender waits
 TOLD = 20  # refusals that are told one by one; the rest is a number at the end
 ANSWERED = 10  # refusals sent to one connection at most
 KNOWN = 1000  # connections of whom refusals are counted; others get no answer
@@ -60,6 +60,9 @@ class Control:
         self.router = configure(self.context.socket(zmq.ROUTER))
         self.router.router_mandatory = 1
         self.router.rcvhwm = WAITING
+        # A peer that goes while its frames wait behind that mark must not be sent anything, a heartbeat neither: libzmq
+        # aborts this process then (stream_engine_base.cpp, "!_io_error"). That it has gone, the system tells.
+        self.router.heartbeat_ivl = 0
         self.poller.register(self.router, zmq.POLLIN)
         try:
             wanted = self._wanted(topology)
@@ -183,6 +186,13 @@ class Control:
             if before < ANSWERED:
                 with suppress(zmq.ZMQError):  # it is gone already, or does not read
                     self.router.send_multipart([identity, wire.encode(Refuse(reason))], zmq.NOBLOCK)
+
+    def drain(self) -> None:
+        """Drop what has come, before the last sends: nobody's frames then wait behind the mark (see ``__init__``)."""
+        for _ in range(10 * WAITING):
+            if not self.router.poll(0):
+                return
+            self.router.recv_multipart(copy=False)
 
     def close(self) -> None:
         """Close the socket; what was sent has a moment to get out. Tell how many were refused without a word."""

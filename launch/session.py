@@ -388,6 +388,7 @@ class Session:
     def close(self, patience: float = 2.0) -> None:
         """Stop all nodes, which have ``patience`` seconds for it, and remove what the run left."""
         for name in self.control.address:
+            self.control.drain()
             with suppress(NodeFailure):
                 self._send(name, Stop())
         self.control.close()
