@@ -57,6 +57,7 @@ from launch.supervise import FINISH, Limits, NodeFailure, Supervisor
 POLL = 30  # ms between looks at the children
 LAST_BYTES = 10.0  # seconds for what serial ports have sent to come, which in general has come already
 BAUD_GAP = 34_560  # ticks between typed characters: 10 bits at 115,741 bit/s, what the guests set
+DEATH = 1.0  # seconds from the end of a node's connection to that of its process at most
 UNLIMITED = 5.0  # seconds until a run without limits, asked to end, ends where it stands
 
 
@@ -370,7 +371,14 @@ class Session:
 
     def _send(self, name: str, body: Body) -> None:
         self.rules.sent(name, body)
-        self.control.send(name, body, self.tick)
+        try:
+            self.control.send(name, body, self.tick)
+        except NodeFailure:
+            end = time.monotonic() + DEATH
+            while time.monotonic() < end and not self.supervisor.children[name].stopped:
+                self.supervisor.check_ended()  # how it ended says more than that it cannot be reached
+                time.sleep(0.01)
+            raise
 
     def _wait_paused(self) -> Paused:
         told = -1.0  # when the CPU node was asked to stop, on the watch's clock
@@ -390,7 +398,7 @@ class Session:
         for name in self.control.address:
             self.control.drain()
             with suppress(NodeFailure):
-                self._send(name, Stop())
+                self.control.send(name, Stop(), self.tick)
         self.control.close()
         self.supervisor.close(patience)
 
