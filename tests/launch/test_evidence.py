@@ -115,7 +115,8 @@ class TestRead:
 
 class TestWatch:
     def test_it_goes_as_the_wall_clock_does_at_most(self):
-        watch, began = Watch(), time.monotonic()
+        began = time.monotonic()
+        watch = Watch()
         while watch.time == 0 or time.monotonic() < began + 0.1:
             time.sleep(0.02)
             watch.look()
@@ -134,7 +135,7 @@ class TestWatch:
         watch = Watch()
         now = time.monotonic() + 0.19
         monkeypatch.setattr("launch.evidence.time.monotonic", lambda: now)
-        assert watch.look() < 0.05
+        assert watch.look() < 0.06  # of 0.19 s, or of 0.2 at most
 
     def test_it_stands_while_a_thread_of_the_launcher_waits_for_a_cpu(self, monkeypatch):
         monkeypatch.setattr(
