@@ -34,15 +34,19 @@ class Guard:
         self._start()
 
     def _start(self) -> None:
-        command = [sys.executable, "-I", __file__, str(self.folder)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        self._started = time.monotonic()
         # One that has ended and was waited for has given its pid back; the others keep theirs.
-        for node in self.nodes:
-            if node.poll() is None:
-                self._tell(f"pid {node.pid}")
-        if self.record:
-            self._tell(f"record {self.record}")
+        lines = [f"pid {node.pid}" for node in self.nodes if node.poll() is None]
+        lines += [f"record {self.record}"] if self.record else []
+        reader, writer = os.pipe()
+        self._pipe = os.fdopen(writer, "wb", buffering=0)
+        try:
+            # It is told before it starts, so that a launcher that is killed at once has told all.
+            self._pipe.write("".join(f"{line}\n" for line in lines).encode())
+            command = [sys.executable, "-I", __file__, str(self.folder)]
+            self.process = subprocess.Popen(command, stdin=reader, start_new_session=True)
+        finally:
+            os.close(reader)
+        self._started = time.monotonic()
 
     def watch(self, node: subprocess.Popen[bytes]) -> None:
         """A node that is to end with the launcher."""
@@ -55,15 +59,13 @@ class Guard:
         self._tell(f"record {self.record}")
 
     def _tell(self, line: str) -> None:
-        assert self.process.stdin is not None
         with contextlib.suppress(OSError):  # it has ended: the next one is told all
-            self.process.stdin.write(f"{line}\n".encode())
-            self.process.stdin.flush()
+            self._pipe.write(f"{line}\n".encode())
 
     def check(self) -> None:
         """Start another one when it has ended."""
         if self.process.poll() is not None and time.monotonic() - self._started >= AGAIN:
-            self._drop_pipe()
+            self._pipe.close()
             with contextlib.suppress(OSError):  # no process or descriptor to be had now: at the next look
                 self._start()
 
@@ -71,12 +73,7 @@ class Guard:
         """The launcher has ended its nodes: nothing is left to guard. A guard that is stopped ends as well."""
         self.process.kill()
         self.process.wait()
-        self._drop_pipe()
-
-    def _drop_pipe(self) -> None:
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
+        self._pipe.close()
 
 
 def main(folder: str) -> None:
