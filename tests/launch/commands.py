@@ -183,10 +183,10 @@ class Running:
         self.nodes()
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
         for process in self.known.values():
             if _alive(process):
                 process.kill()
+        self.process.communicate()  # ends when nobody has the pipes any more
 
 
 def _alive(process: psutil.Process) -> bool:
