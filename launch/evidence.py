@@ -73,7 +73,7 @@ class Silence:
         if before is None:
             return
         ran, waited, held = growth(before, now)
-        self.ran += ran
+        self.ran += min(ran, seconds)  # threads run at once; a launcher that could not listen counts nothing
         if any(thread.state in STOPPED for thread in now.values()):
             # One that has run in between is paused now and then: slow, not stopped.
             self.stopped = 0.0 if ran else self.stopped + seconds

@@ -61,6 +61,10 @@ class TestSilence:
         total = silence(process("T"), process("T"), process("T"), process("T", 0.001), process("T", 0.001))
         assert total.stopped == pytest.approx(0.1)
 
+    def test_threads_and_a_launcher_that_could_not_listen_add_no_time(self):
+        assert silence(process("R"), process("R", 0.3)).ran == pytest.approx(0.1)
+        assert silence(process("R"), process("R", 0.3), seconds=0.0).chance == 0
+
     def test_the_first_reading_counts_nothing(self):
         assert silence(process("S")).chance == 0
 
